@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from django.apps import AppConfig
+from django.conf import settings
+
+
+class ConfigConfig(AppConfig):
+    name = "config"
+
+    def ready(self) -> None:
+        settings.DATA.mkdir(parents=True, exist_ok=True)
+        for folder in settings.CELERY_BROKER_TRANSPORT_OPTIONS.values():
+            Path(folder).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,58 @@
+"""Refuses every write of a governed table outside a recording, below the ORM.
+
+It reads the SQL that reaches the database driver, so save, bulk_create, update, delete, cascades, loaddata and raw
+SQL through Django's connections all meet it. A connection that is not Django's does not: there the database's own
+triggers and the tree are what remains (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+from django.apps import apps
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from trail.errors import Unrecorded
+
+is_recording: ContextVar[bool] = ContextVar("is_recording", default=False)
+
+WRITE = re.compile(
+    r"\b(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|MERGE\s+INTO|COPY)"
+    r"\s+(?:ONLY\s+)?(?:[\"`\[]?\w+[\"`\]]?\.)?[\"`\[]?(\w+)",
+    re.IGNORECASE,
+)
+
+
+@cache
+def governed_tables() -> frozenset[str]:
+    from trail.models import Entry, Governed, Leaf
+
+    governed = {model._meta.db_table for model in apps.get_models() if issubclass(model, Governed)}
+    marked = {model._meta.db_table for model in apps.get_models() if getattr(model, "governed", False)}
+    return frozenset(governed | marked | {Entry._meta.db_table, Leaf._meta.db_table})
+
+
+def written_tables(sql: str) -> set[str]:
+    if sql[:6].upper() == "SELECT":
+        return set()
+    return {match.group(1).lower() for match in WRITE.finditer(sql)} & governed_tables()
+
+
+def refuse_unrecorded(
+    execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    if not is_recording.get() and isinstance(sql, str) and (tables := written_tables(sql)):
+        raise Unrecorded(
+            f"{', '.join(sorted(tables))} is governed: write it inside trail.recording(...), so that the change "
+            "leaves an entry with its actor and its reason."
+        )
+    return execute(sql, params, many, context)
+
+
+def install(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
+    if refuse_unrecorded not in connection.execute_wrappers:
+        connection.execute_wrappers.append(refuse_unrecorded)
