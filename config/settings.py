@@ -157,8 +157,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_TEMP_DIR = env.str("UPLOAD_TEMP", default=None)
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["people.tokens.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["people.tokens.HasScope"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["people.bearer.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["people.bearer.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -5,15 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
-from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from people.events import Event
 from people.membership import By
@@ -58,39 +51,3 @@ def revoke(*, token: ApiToken, actor: By, reason: str) -> None:
     with recording(Event.TOKEN_REVOKED, actor=actor, reason=reason, subject=token.user) as entry:
         entry.facts = {"name": token.name}
         entry.change(token, revoked_at=timezone.now())
-
-
-class BearerAuthentication(BaseAuthentication):
-    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        kind, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
-        if kind.lower() != "bearer" or not secret:
-            return None
-        sha256 = hashlib.sha256(secret.strip().encode()).hexdigest()
-        token = ApiToken.objects.filter(sha256=sha256).select_related("user__unit").first()
-        if token is None or token.revoked_at or not token.user.is_active:
-            raise AuthenticationFailed("This token is unknown or was revoked; ask for a new one.")
-        if token.expires_at <= timezone.now():
-            raise AuthenticationFailed(f"This token expired on {token.expires_at:%d %B %Y}; ask for a new one.")
-        return token.user, token
-
-    def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="countersign"'
-
-
-class HasScope(BasePermission):
-    """The token must carry the view's scope: `view.scope` if set, else `read` to read and `write` to write."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        if not isinstance(request.auth, ApiToken):
-            return False
-        needed = getattr(view, "scope", None) or ("read" if request.method in {"GET", "HEAD", "OPTIONS"} else "write")
-        self.message = f"This token lacks the scope “{needed}” ({SCOPES[needed]})."
-        return needed in request.auth.scopes
-
-
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "people.tokens.BearerAuthentication"
-    name = "bearer"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A token of `manage.py create_token`."}

@@ -1,0 +1,19 @@
+"""The app's own settings, in a data folder of this process's own, with a password hash made for speed."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_data = tempfile.mkdtemp(prefix="countersign-tests-")
+atexit.register(shutil.rmtree, _data, ignore_errors=True)
+os.environ["COUNTERSIGN_DATA"] = _data
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATA, DATABASES  # noqa: E402
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+AXES_ENABLED = False
+STATICFILES_DIRS = [path for path in STATICFILES_DIRS if path.exists()]  # noqa: F405
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite3")}
