@@ -8,6 +8,9 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        settings.DATA.mkdir(parents=True, exist_ok=True)
+        from config import openapi  # noqa: F401  (registers itself)
+
+        for folder in (settings.DATA, settings.STATIC_ROOT):
+            folder.mkdir(parents=True, exist_ok=True)
         for folder in settings.CELERY_BROKER_TRANSPORT_OPTIONS.values():
             Path(folder).mkdir(parents=True, exist_ok=True)

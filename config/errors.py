@@ -90,3 +90,21 @@ class DomainErrorMiddleware:
             return JsonResponse(answer, status=answer["status"], content_type=PROBLEM)
         template = "409.html" if answer["status"] == 409 else "413.html" if answer["status"] == 413 else "400.html"
         return render(request, template, {"problem": answer}, status=answer["status"])
+
+
+def page(status: int) -> Callable[..., HttpResponse]:
+    """Django's error handler for `status`: a page for people, problem+json under /api/."""
+    sentences = {
+        400: "The request could not be understood.",
+        403: "You may not do this.",
+        404: "There is nothing here that you may see.",
+        500: "Something went wrong on our side. Nothing was changed.",
+    }
+
+    def handler(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        answer = body(status, sentences[status])
+        if request.path.startswith("/api/"):
+            return JsonResponse(answer, status=status, content_type=PROBLEM)
+        return render(request, f"{status}.html", {"problem": answer}, status=status)
+
+    return handler

@@ -1,5 +1,36 @@
-"""Every address of the app, room by room."""
+"""Every address of the app, room by room. A room's pages stand at the root, its API under /api/v1/."""
 
-from django.urls import URLPattern, URLResolver
+from __future__ import annotations
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from importlib import import_module
+
+from django.contrib.auth.decorators import login_not_required
+from django.urls import URLPattern, URLResolver, include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from config import errors, health
+
+ROOMS = ("reports", "governance", "audits", "registry", "people", "trail")
+
+
+def pages(room: str) -> URLResolver:
+    return path("", include(f"{room}.urls"))
+
+
+def api(room: str) -> URLResolver:
+    return path("", include((import_module(f"{room}.urls").api_urlpatterns, f"{room}-api")))
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", login_not_required(health.alive)),
+    path("readyz", login_not_required(health.ready)),
+    path("api/v1/", include([api(room) for room in ROOMS])),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
+    *(pages(room) for room in ROOMS),
+]
+
+handler400 = errors.page(400)
+handler403 = errors.page(403)
+handler404 = errors.page(404)
+handler500 = errors.page(500)

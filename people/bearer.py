@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from people.models import ApiToken, User
 from people.tokens import SCOPES
+
+if TYPE_CHECKING:  # rest_framework.views itself loads this module
+    from rest_framework.views import APIView
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -43,11 +44,3 @@ class HasScope(BasePermission):
         needed = getattr(view, "scope", None) or ("read" if request.method in {"GET", "HEAD", "OPTIONS"} else "write")
         self.message = f"This token lacks the scope “{needed}” ({SCOPES[needed]})."
         return needed in request.auth.scopes
-
-
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    target_class = "people.bearer.BearerAuthentication"
-    name = "bearer"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "bearer", "description": "A token of `manage.py create_token`."}

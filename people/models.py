@@ -73,6 +73,13 @@ class User(AbstractBaseUser):
     def unit_path(self) -> str:
         return self.unit.path
 
+    @property
+    def unit_paths(self) -> list[str]:
+        """The tops of what this person may see."""
+        from people import queries
+
+        return queries.unit_paths(self)
+
     def check_password(self, raw_password: str) -> bool:
         """Without Django's silent re-hash, which would be an unrecorded write."""
         return check_password(raw_password, self.password)

@@ -27,9 +27,10 @@ def create(
     *, user: User, name: str, scopes: list[str], days: int, actor: By, reason: str
 ) -> tuple[ApiToken, str]:
     """A new token and its secret, which is not kept and can't be shown again."""
-    if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
-        named = f"{', '.join(unknown)} is no scope" if scopes else "a token needs at least one scope"
-        raise BadInput(f"{named[0].upper()}{named[1:]}; choose from {', '.join(SCOPES)}.", where="scope")
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise BadInput(f"There is no scope {', '.join(unknown)}; choose from {', '.join(SCOPES)}.", where="scope")
+    if not scopes:
+        raise BadInput(f"A token needs at least one scope: {', '.join(SCOPES)}.", where="scope")
     if not 1 <= days <= LONGEST_DAYS:
         raise BadInput(f"A token lives for 1 to {LONGEST_DAYS} days, not {days}.", where="days")
     secret = f"cs_{secrets.token_urlsafe(32)}"

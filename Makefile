@@ -1,0 +1,57 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PORT ?= 8000
+export PORT
+UV := .tools/bin/uv
+PY := .venv/bin/python
+# uv keeps its downloads where the user's cache is; the lock file pins every package by hash
+SYNC := $(UV) sync --quiet --frozen --inexact --python $(PYTHON)
+
+.PHONY: run test test-services lint openapi clean
+
+run: .venv/.runtime
+	@$(PYTHON) config/preflight.py run --installed
+	@$(PY) manage.py serve
+
+test: .venv/.test
+	@$(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+# The same tests against PostgreSQL with Redis as broker; both must be running.
+test-services: .venv/.test
+	@COUNTERSIGN_DATABASE_URL=$${COUNTERSIGN_TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} \
+	 COUNTERSIGN_BROKER_URL=$${COUNTERSIGN_TEST_BROKER_URL:-redis://127.0.0.1:6379/9} \
+	 $(PY) -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+lint: .venv/.lint
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/djlint --lint --quiet templates
+	@$(PY) manage.py makemigrations --check --dry-run
+
+openapi: .venv/.runtime
+	@$(PY) manage.py spectacular --fail-on-warn --file openapi.yaml
+
+clean:
+	rm -rf .venv .tools .data
+
+.tools/bin/uv:
+	@$(PYTHON) config/preflight.py
+	@echo "Fetching the installer"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools uv
+
+.venv/.runtime: uv.lock | .tools/bin/uv
+	@$(PYTHON) config/preflight.py
+	@echo "Installing what the app needs (about 1 GB, once)"
+	@$(SYNC)
+	@touch $@
+
+.venv/.test: uv.lock | .venv/.runtime
+	@echo "Installing what the tests need"
+	@$(SYNC) --group test
+	@touch $@
+
+.venv/.lint: uv.lock | .venv/.test
+	@echo "Installing what the linters need"
+	@$(SYNC) --group test --group lint
+	@touch $@

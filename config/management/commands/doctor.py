@@ -1,0 +1,107 @@
+"""What is missing, and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from config import celery_app, preflight
+from trail import keys
+
+
+class Command(BaseCommand):
+    help = "Says what is missing and how to mend it; exit code 1 if something is."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = [(name, _sentence(look)) for name, look in LOOKS.items()]
+        if options["json"]:
+            self.stdout.write(json.dumps([{"check": name, "ok": not mend, "mend": mend} for name, mend in found]))
+        else:
+            for name, mend in found:
+                self.stdout.write(f"{'✗' if mend else '✓'} {name}" + (f": {mend}" if mend else ""))
+        if any(mend for _, mend in found):
+            sys.exit(1)
+
+
+def _sentence(look: Callable[[], str | None]) -> str:
+    try:
+        return look() or ""
+    except Exception as error:  # noqa: BLE001  (a doctor reports what it trips over)
+        return f"{type(error).__name__}: {error}"
+
+
+def data_folder() -> str | None:
+    probe = settings.DATA / ".doctor"
+    try:
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        return f"{settings.DATA} can't be written ({error.strerror}). Point COUNTERSIGN_DATA at a folder that can."
+    free = shutil.disk_usage(settings.DATA).free
+    return f"{settings.DATA} has {free >> 20} MB left; free some room." if free < 500 << 20 else None
+
+
+def database() -> str | None:
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        return f"the database does not answer ({str(error).strip()}). Check COUNTERSIGN_DATABASE_URL."
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(waiting)} migrations are waiting. Run: manage.py migrate" if waiting else None
+
+
+def triggers() -> str | None:
+    """The ledger's own defences in the database."""
+    catalogue = {
+        "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'trail\\_%' ESCAPE '\\'",
+        "postgresql": "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'trail\\_%' AND tgenabled = 'A'",
+    }
+    expected = {"sqlite": 9, "postgresql": 6}[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(catalogue[connection.vendor])
+        found = cursor.fetchone()[0]
+    if found < expected:
+        return f"{expected - found} of {expected} triggers that keep the trail append-only are gone. Find out who removed them."
+    return None
+
+
+def broker() -> str | None:
+    if settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        return None
+    with celery_app.connection_for_write() as link:
+        link.ensure_connection(max_retries=1, timeout=3)
+    return None
+
+
+def signing_key() -> str | None:
+    keys.signing_key()
+    if settings.SIGNING_KEY:
+        return None
+    mode = stat.S_IMODE(settings.SIGNING_KEY_PATH.stat().st_mode)
+    if mode & 0o077:
+        return f"others can read {settings.SIGNING_KEY_PATH}. Run: chmod 600 {settings.SIGNING_KEY_PATH}"
+    return None
+
+
+LOOKS: dict[str, Callable[[], str | None]] = {
+    "Python": preflight.wrong_python,
+    "PDF libraries": preflight.missing_pango,
+    "data folder": data_folder,
+    "database": database,
+    "append-only triggers": triggers,
+    "broker": broker,
+    "signing key": signing_key,
+}
