@@ -10,7 +10,6 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         from config import openapi  # noqa: F401  (registers itself)
 
-        for folder in (settings.DATA, settings.STATIC_ROOT):
-            folder.mkdir(parents=True, exist_ok=True)
-        for folder in settings.CELERY_BROKER_TRANSPORT_OPTIONS.values():
+        broker = settings.CELERY_BROKER_TRANSPORT_OPTIONS.values()
+        for folder in (settings.DATA, settings.STATIC_ROOT, *broker):
             Path(folder).mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,9 @@ def domain_problem(error: Exception) -> dict[str, Any] | None:
             return body(409, str(error), objections=[objection.as_json() for objection in error.objections])
         case IllegalMove():
             sentence = str(error)
-            return body(409, sentence, objections=[{"code": "illegal_move", "sentence": sentence, "mend": "", "link": ""}])
+            return body(
+                409, sentence, objections=[{"code": "illegal_move", "sentence": sentence, "mend": "", "link": ""}]
+            )
         case BadInput():
             return body(error.status, error.sentence, errors=[{"where": error.where, "sentence": error.sentence}])
     return None
@@ -89,7 +91,8 @@ class DomainErrorMiddleware:
         if request.path.startswith("/api/"):
             return JsonResponse(answer, status=answer["status"], content_type=PROBLEM)
         template = "409.html" if answer["status"] == 409 else "413.html" if answer["status"] == 413 else "400.html"
-        return render(request, template, {"problem": answer}, status=answer["status"])
+        context = {"detail": answer["detail"], "objections": getattr(error, "objections", [answer["detail"]])}
+        return render(request, template, context, status=answer["status"])
 
 
 def page(status: int) -> Callable[..., HttpResponse]:
@@ -105,6 +108,6 @@ def page(status: int) -> Callable[..., HttpResponse]:
         answer = body(status, sentences[status])
         if request.path.startswith("/api/"):
             return JsonResponse(answer, status=status, content_type=PROBLEM)
-        return render(request, f"{status}.html", {"problem": answer}, status=status)
+        return render(request, f"{status}.html", status=status)
 
     return handler

@@ -4,35 +4,39 @@ import ctypes.util
 import os
 import socket
 import sys
+from typing import Optional
+
+Sentence = Optional[str]  # what is missing and the command that mends it
 
 PANGO = ["pango-1.0", "pangoft2-1.0", "harfbuzz", "harfbuzz-subset"]
 PANGO_MEND = "apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
 
 
-def wrong_python():
+def wrong_python() -> Sentence:
     if sys.version_info[:2] != (3, 11):
-        return "Countersign needs Python 3.11; this is %d.%d. Install it (apt-get install -y python3.11), or name it: make PYTHON=/path/to/python3.11 run" % (
-            sys.version_info[:2]
+        return (
+            "Countersign needs Python 3.11; this is %d.%d. Install it (apt-get install -y python3.11), or name it: make PYTHON=/path/to/python3.11 run"
+            % (sys.version_info[:2])
         )
     return None
 
 
-def no_pip():
+def no_pip() -> Sentence:
     try:
-        import pip  # noqa: F401
+        import pip  # type: ignore[import-not-found] # noqa: F401
     except ImportError:
         return "pip is missing, which fetches everything else: apt-get install -y python3-pip"
     return None
 
 
-def missing_pango():
+def missing_pango() -> Sentence:
     missing = [name for name in PANGO if not ctypes.util.find_library(name)]
     if missing:
         return "The system library %s is missing, which draws the PDFs: %s" % (", ".join(missing), PANGO_MEND)
     return None
 
 
-def busy_port(port):
+def busy_port(port: int) -> Sentence:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -44,7 +48,7 @@ def busy_port(port):
     return None
 
 
-def main():
+def main() -> None:
     need_pip = "--installed" not in sys.argv
     found = [wrong_python(), no_pip() if need_pip else None, missing_pango()]
     if "run" in sys.argv:

@@ -48,7 +48,7 @@ def main(folder: Path) -> None:
     whole = table()
     train, holdout = train_test_split(whole, test_size=300, random_state=SEED, stratify=whole[TARGET])
     good = train[TARGET] == FAVOURABLE
-    names = [name for name in categorical(whole)]
+    names = categorical(whole)
     numbers = [name for name in whole.select_dtypes("number") if not name.endswith("_code") and name not in SENSITIVE]
 
     columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), names), (StandardScaler(), numbers))

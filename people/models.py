@@ -80,7 +80,7 @@ class User(AbstractBaseUser):
 
         return queries.unit_paths(self)
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         """Without Django's silent re-hash, which would be an unrecorded write."""
         return check_password(raw_password, self.password)
 

@@ -23,9 +23,7 @@ SCOPES = {
 LONGEST_DAYS = 366
 
 
-def create(
-    *, user: User, name: str, scopes: list[str], days: int, actor: By, reason: str
-) -> tuple[ApiToken, str]:
+def create(*, user: User, name: str, scopes: list[str], days: int, actor: By, reason: str) -> tuple[ApiToken, str]:
     """A new token and its secret, which is not kept and can't be shown again."""
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise BadInput(f"There is no scope {', '.join(unknown)}; choose from {', '.join(SCOPES)}.", where="scope")

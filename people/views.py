@@ -18,7 +18,9 @@ from people.roles import LINE, Role
 
 
 class SignInForm(AuthenticationForm):
-    username = forms.EmailField(label="E-mail", widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "email"}))
+    username = forms.EmailField(
+        label="E-mail", widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "email"})
+    )
     error_messages = {
         "invalid_login": "The e-mail or the password is not right. Passwords are case-sensitive.",
         "inactive": "This account is suspended. Ask an administrator.",

@@ -157,7 +157,13 @@ def dataset(developer: User, bank: Bank) -> Any:
     }
     file = io.BytesIO(GERMAN.read_bytes())
     return datasets.upload(
-        unit=bank.retail, name="German credit", file=file, file_name=GERMAN.name, roles=roles, actor=developer, reason=WHY
+        unit=bank.retail,
+        name="German credit",
+        file=file,
+        file_name=GERMAN.name,
+        roles=roles,
+        actor=developer,
+        reason=WHY,
     )
 
 

@@ -42,5 +42,3 @@ def statements(table: str, keys: list[str], on: bool) -> list[str]:
 
 def install() -> None:
     BaseDatabaseOperations.execute_sql_flush = flush_with_the_ledger  # type: ignore[method-assign]
-
-

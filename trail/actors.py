@@ -41,5 +41,10 @@ class HasSubject(Protocol):
     def subject(self) -> Subject: ...
 
 
+class Reads(Protocol):
+    @property
+    def unit_paths(self) -> list[str]: ...
+
+
 # Acts for nobody in particular: set-up, the worker's own housekeeping.
 SYSTEM = Actor(id="system", name="Countersign", kind="system")

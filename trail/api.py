@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
@@ -15,8 +15,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from trail import checkpoints, keys, ledger, merkle, queries
+from trail.actors import Reads
 from trail.errors import BadInput
 from trail.models import Entry
+
+
+PIN = "The verifier key to pin: origin+key id+base64"
 
 
 class EntryData(serializers.ModelSerializer[Entry]):
@@ -39,15 +43,15 @@ class EntryPage(serializers.Serializer[Any]):
 class CheckpointData(serializers.Serializer[Any]):
     origin = serializers.CharField()
     size = serializers.IntegerField()
-    root = serializers.CharField(help_text="base64")
+    root = serializers.CharField(help_text="base64")  # type: ignore[assignment]  # a field's name, not the root serializer
     note = serializers.CharField(help_text="C2SP signed note")
-    key = serializers.CharField(help_text="The verifier key to pin: origin+key id+base64")
+    key = serializers.CharField(help_text=PIN)
 
 
 class InclusionData(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     size = serializers.IntegerField()
-    root = serializers.CharField()
+    root = serializers.CharField()  # type: ignore[assignment]
     leaf_hash = serializers.CharField()
     event = serializers.CharField(help_text="base64 of the event's canonical bytes")
     proof = serializers.ListField(child=serializers.CharField())
@@ -84,7 +88,7 @@ class EntryList(APIView):
     def get(self, request: Request) -> Response:
         given = request.query_params
         found = queries.matching(
-            queries.entries(units=request.user.unit_paths),
+            queries.entries(units=cast(Reads, request.user).unit_paths),
             actor=given.get("actor", ""),
             type=given.get("type", ""),
             subject=given.get("subject", ""),
@@ -111,7 +115,7 @@ class CurrentCheckpoint(APIView):
 
 
 class KeyData(serializers.Serializer[Any]):
-    key = serializers.CharField(help_text="The verifier key to pin: origin+key id+base64")
+    key = serializers.CharField(help_text=PIN)
 
 
 class PublicKey(APIView):
@@ -122,13 +126,16 @@ class PublicKey(APIView):
 
 class InclusionProof(APIView):
     @extend_schema(
-        parameters=[OpenApiParameter("index", OpenApiTypes.INT, required=True), OpenApiParameter("size", OpenApiTypes.INT)],
+        parameters=[
+            OpenApiParameter("index", OpenApiTypes.INT, required=True),
+            OpenApiParameter("size", OpenApiTypes.INT),
+        ],
         responses=InclusionData,
     )
     def get(self, request: Request) -> Response:
         """A proof that an entry you may see is in the tree (of the current size, unless another is given)."""
         index, size = _number(request, "index"), _number(request, "size", ledger.size_and_root()[0])
-        if not queries.entries(units=request.user.unit_paths).filter(leaf__index=index).exists():
+        if not queries.entries(units=cast(Reads, request.user).unit_paths).filter(leaf__index=index).exists():
             raise BadInput(f"There is no entry {index} that you may see.", where="index", status=404)
         found = checkpoints.inclusions([index], size=_within_the_tree(size, "size"))[0]
         return Response(
@@ -145,7 +152,10 @@ class InclusionProof(APIView):
 
 class ConsistencyProof(APIView):
     @extend_schema(
-        parameters=[OpenApiParameter("size1", OpenApiTypes.INT, required=True), OpenApiParameter("size2", OpenApiTypes.INT)],
+        parameters=[
+            OpenApiParameter("size1", OpenApiTypes.INT, required=True),
+            OpenApiParameter("size2", OpenApiTypes.INT),
+        ],
         responses=ConsistencyData,
     )
     def get(self, request: Request) -> Response:

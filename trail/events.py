@@ -34,6 +34,8 @@ class _Stated(dict[str, str]):
 
 def sentence(event_type: str, *, actor: str, subject: str, reason: str, facts: dict[str, object]) -> str:
     """The human sentence of one entry. A type nobody declares any more is still readable by its name."""
-    template = SENTENCES.get(event_type, "{actor} did “" + event_type.replace("{", "").replace("}", "") + "” to {subject}")
+    template = SENTENCES.get(
+        event_type, "{actor} did “" + event_type.replace("{", "").replace("}", "") + "” to {subject}"
+    )
     stated = _Stated({name: str(value) for name, value in facts.items()})
     return template.format(actor=actor, subject=subject, reason=reason, facts=stated)

@@ -42,9 +42,7 @@ def written_tables(sql: str) -> set[str]:
     return {match.group(1).lower() for match in WRITE.finditer(sql)} & governed_tables()
 
 
-def refuse_unrecorded(
-    execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
-) -> Any:
+def refuse_unrecorded(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     if not is_recording.get() and isinstance(sql, str) and (tables := written_tables(sql)):
         raise Unrecorded(
             f"{', '.join(sorted(tables))} is governed: write it inside trail.recording(...), so that the change "

@@ -33,9 +33,10 @@ def append(content: dict[str, Any]) -> Leaf:
     )
     entry.save(force_insert=True)
     tree, _ = Tree.objects.select_for_update().get_or_create(pk=1)
-    leaf = Leaf(index=tree.size, entry=entry, hash=merkle.leaf_hash(body))
+    hash_ = merkle.leaf_hash(body)
+    leaf = Leaf(index=tree.size, entry=entry, hash=hash_)
     leaf.save(force_insert=True)
-    tree.frontier = b"".join(merkle.frontier_append(_split(tree.frontier), tree.size, leaf.hash))
+    tree.frontier = b"".join(merkle.frontier_append(_split(tree.frontier), tree.size, hash_))
     tree.size += 1
     tree.save()
     return leaf
@@ -47,9 +48,11 @@ def size_and_root() -> tuple[int, bytes]:
 
 
 def leaf_hashes(size: int) -> list[bytes]:
-    return [bytes(hash_) for hash_ in Leaf.objects.filter(index__lt=size).order_by("index").values_list("hash", flat=True)]
+    return [
+        bytes(hash_) for hash_ in Leaf.objects.filter(index__lt=size).order_by("index").values_list("hash", flat=True)
+    ]
 
 
-def _split(frontier: bytes) -> list[bytes]:
-    frontier = bytes(frontier)
-    return [frontier[start : start + HASH] for start in range(0, len(frontier), HASH)]
+def _split(frontier: bytes | memoryview) -> list[bytes]:
+    whole = bytes(frontier)
+    return [whole[start : start + HASH] for start in range(0, len(whole), HASH)]

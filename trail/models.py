@@ -55,6 +55,18 @@ class Entry(models.Model):
         return content
 
     @property
+    def changes(self) -> list[dict[str, Any]]:
+        """Old and new of each field, as pages print them."""
+        pairs = self.content["changes"].items()
+        return [
+            {"field": field.replace("_", " "), "old": _shown(old), "new": _shown(new)} for field, (old, new) in pairs
+        ]
+
+    @property
+    def was_refused(self) -> bool:
+        return self.type.endswith(".refused")
+
+    @property
     def sentence(self) -> str:
         return events.sentence(
             self.type,
@@ -63,6 +75,10 @@ class Entry(models.Model):
             reason=self.reason,
             facts=self.content["facts"],
         )
+
+
+def _shown(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class Leaf(models.Model):

@@ -97,9 +97,7 @@ class Draft:
 
 
 @contextmanager
-def recording(
-    event: Vocabulary, *, actor: Acts, reason: str, subject: HasSubject | None = None
-) -> Iterator[Draft]:
+def recording(event: Vocabulary, *, actor: Acts, reason: str, subject: HasSubject | None = None) -> Iterator[Draft]:
     """Open the transaction and append exactly one entry at its end.
 
     A block that raises writes nothing; if it raised `Refused`, the refused attempt is then an entry of its own.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+from typing import cast
+
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from trail import checkpoints, events, keys, ledger, queries
+from trail.actors import Reads
 
 FILTERS = ("actor", "type", "subject", "q")
 
@@ -16,7 +20,7 @@ FILTERS = ("actor", "type", "subject", "q")
 def event_list(request: HttpRequest) -> HttpResponse:
     given = {name: request.GET.get(name, "").strip() for name in FILTERS}
     found = queries.matching(
-        queries.entries(units=request.user.unit_paths),  # type: ignore[union-attr]
+        queries.entries(units=cast(Reads, request.user).unit_paths),
         actor=given["actor"],
         type=given["type"],
         subject=given["subject"],
@@ -29,7 +33,9 @@ def event_list(request: HttpRequest) -> HttpResponse:
         "page": page,
         "given": given,
         "types": sorted(events.SENTENCES),
+        "filtered": any(given.values()),
         "checkpoint": checkpoint,
+        "root": base64.b64encode(bytes(checkpoint.root)).decode(),
         "key": keys.verifier_key(),
     }
     return render(request, "trail/event_list.html", context)
@@ -37,10 +43,16 @@ def event_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def event_detail(request: HttpRequest, index: int) -> HttpResponse:
-    entry = queries.entries(units=request.user.unit_paths).filter(leaf__index=index).first()  # type: ignore[union-attr]
+    entry = queries.entries(units=cast(Reads, request.user).unit_paths).filter(leaf__index=index).first()
     if entry is None:
         raise Http404
     size, _ = ledger.size_and_root()
     proof = checkpoints.inclusions([index], size=size)[0]
-    context = {"nav": "trail", "entry": entry, "proof": proof, "steps": [step.hex() for step in proof.proof]}
+    context = {
+        "nav": "trail",
+        "entry": entry,
+        "body": proof.body.decode(),
+        "proof": proof,
+        "steps": [step.hex() for step in proof.proof],
+    }
     return render(request, "trail/event_detail.html", context)

@@ -50,7 +50,10 @@ def test_the_command_prints_the_secret_once_and_alone(auditor: User) -> None:
 
 @pytest.mark.parametrize(
     ("email", "scope", "sentence"),
-    [("nobody@bank.example", "read", "Nobody has"), ("ada.auditor@bank.example", "root", "There is no scope root; choose from")],
+    [
+        ("nobody@bank.example", "read", "Nobody has"),
+        ("ada.auditor@bank.example", "root", "There is no scope root; choose from"),
+    ],
 )
 def test_the_command_says_what_is_wrong(auditor: User, email: str, scope: str, sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):

@@ -54,9 +54,7 @@ WRITES_OUTSIDE_A_RECORDING = {
         "WITH chosen AS (SELECT 1) UPDATE people_unit SET name = 'x'"
     ),
     "many": lambda unit: connection.cursor().executemany('INSERT INTO "people_unit" (name) VALUES (%s)', [["x"]]),
-    "a fixture": lambda unit: next(
-        iter(serializers.deserialize("json", serializers.serialize("json", [unit])))
-    ).save(),
+    "a fixture": lambda unit: next(iter(serializers.deserialize("json", serializers.serialize("json", [unit])))).save(),
 }
 
 
@@ -111,16 +109,20 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-@pytest.mark.parametrize(("table", "column"), [("trail_entry", "reason"), ("trail_leaf", "hash"), ("trail_checkpoint", "note")])
+@pytest.mark.parametrize(
+    ("table", "column"), [("trail_entry", "reason"), ("trail_leaf", "hash"), ("trail_checkpoint", "note")]
+)
 def test_the_database_refuses_to_change_a_ledger_row(bank: Bank, attack: str, table: str, column: str) -> None:
     only = {"replace": "sqlite", "truncate": "postgresql", "replica role": "postgresql"}
     if only.get(attack, connection.vendor) != connection.vendor:
         pytest.skip(f"{connection.vendor} has no {attack}")
     checkpoints.current()
     if connection.vendor == "postgresql":
-        connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")  # so that nothing but the trigger stands in the way
+        connection.cursor().execute(
+            "SET CONSTRAINTS ALL IMMEDIATE"
+        )  # so that nothing but the trigger stands in the way
     sql = ATTACKS[attack].format(table=table, column=column)
-    with pytest.raises(Exception, match="append-only"), transaction.atomic():  # noqa: B017
+    with pytest.raises(Exception, match="append-only"), transaction.atomic():
         from trail import guard
 
         open_ = guard.is_recording.set(True)  # an insider who gets past the guard

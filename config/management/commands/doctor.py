@@ -74,7 +74,8 @@ def triggers() -> str | None:
         cursor.execute(catalogue[connection.vendor])
         found = cursor.fetchone()[0]
     if found < expected:
-        return f"{expected - found} of {expected} triggers that keep the trail append-only are gone. Find out who removed them."
+        gone = f"{expected - found} of {expected} triggers that keep the trail append-only are gone."
+        return f"{gone} Find out who removed them."
     return None
 
 

@@ -19,7 +19,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from people.models import Unit
 
 WEB = ["gunicorn", "config.wsgi", "--worker-class=gthread", "--workers=1", "--threads=8", "--log-level=warning",
-       "--worker-tmp-dir=/dev/shm"]  # fmt: skip  # noqa: S108
+       "--worker-tmp-dir=/dev/shm"]  # fmt: skip
 WORKER = ["celery", "--app=config", "--quiet", "worker", "--pool=threads", "--concurrency=2", "--without-gossip",
           "--without-mingle", "--loglevel=warning"]  # fmt: skip
 

@@ -1,0 +1,18 @@
+"""What every page of the signed-in product shows around its content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from people import queries
+from people.models import User
+from people.roles import Role
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
+        return {}
+    return {"account_roles": sorted({Role(grant.role).label for grant in queries.grants_of(user)})}
