@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.apps import AppConfig
@@ -10,6 +11,6 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         from config import openapi  # noqa: F401  (registers itself)
 
-        broker = settings.CELERY_BROKER_TRANSPORT_OPTIONS.values()
+        broker: Iterable[str] = settings.CELERY_BROKER_TRANSPORT_OPTIONS.values()
         for folder in (settings.DATA, settings.STATIC_ROOT, *broker):
             Path(folder).mkdir(parents=True, exist_ok=True)

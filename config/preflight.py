@@ -14,10 +14,8 @@ PANGO_MEND = "apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-su
 
 def wrong_python() -> Sentence:
     if sys.version_info[:2] != (3, 11):
-        return (
-            "Countersign needs Python 3.11; this is %d.%d. Install it (apt-get install -y python3.11), or name it: make PYTHON=/path/to/python3.11 run"
-            % (sys.version_info[:2])
-        )
+        mend = "Install it (apt-get install -y python3.11), or name it: make PYTHON=/path/to/python3.11 run"
+        return "Countersign needs Python 3.11; this is %d.%d. %s" % (sys.version_info[0], sys.version_info[1], mend)
     return None
 
 

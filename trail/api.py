@@ -19,7 +19,6 @@ from trail.actors import Reads
 from trail.errors import BadInput
 from trail.models import Entry
 
-
 PIN = "The verifier key to pin: origin+key id+base64"
 
 
