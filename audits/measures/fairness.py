@@ -1,0 +1,125 @@
+"""Group fairness of decisions: rates per group and intersection, and the disparities between them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from audits.measures.counts import Table, tabulate
+from audits.measures.disparities import Resampling, disparities
+from audits.measures.errors import Unmeasurable
+from audits.measures.inputs import require_confidence, require_present, require_same_rows, require_whole
+from audits.measures.labels import BINARY, listed, plain, positives
+from audits.measures.rates import describe
+
+
+def assess(
+    *,
+    target: Any,
+    prediction: Any,
+    sensitive: Mapping[str, Any],
+    favourable: Any,
+    intersections: bool | Sequence[Sequence[str]] = True,
+    confidence: float = 0.95,
+    replicates: int = 0,
+    seed: int = 0,
+    min_group: int = 2,
+) -> dict[str, Any]:
+    """Rates per group, and the disparities between groups, of one set of decisions.
+
+    target, prediction: labels (n,), nothing missing; positive where they equal `favourable` (1, "1", 1.0
+    and True are the same label). sensitive: attribute name to values (n,); a missing value belongs to a
+    group of its own, null. intersections: True crosses all attributes, False none, a list names which
+    attributes to cross. Rates and differences are shares from 0 to 1, with Wilson limits per rate; a
+    disparity has Newcombe or MOVER-R limits, or percentiles of `replicates` redrawn count tables.
+    A group of fewer than `min_group` rows is reported but kept out of the disparities.
+    Raises Unmeasurable for input that has no right answer. Equal to fairlearn's MetricFrame wherever every
+    rate is defined; see disparities.py for where it isn't.
+    """
+    rows = require_same_rows({"target": target, "prediction": prediction, **named(sensitive)})
+    require_present("target", target)
+    require_present("prediction", prediction)
+    require_confidence(confidence)
+    require_whole("replicates", replicates, least=0)
+    require_whole("seed", seed, least=0)
+    require_whole("min_group", min_group, least=1)
+    attribute_sets = chosen(list(sensitive), intersections)
+    actual, predicted, labels = positives(target=target, prediction=prediction, favourable=favourable)
+    tables = tabulate(
+        actual=actual, predicted=predicted, sensitive=sensitive, attribute_sets=attribute_sets
+    )
+    result: dict[str, Any] = {
+        "groups": [],
+        "overall": describe(tables[0].counts.sum(axis=0), confidence),
+        "disparities": [],
+        "excluded": [],
+        "favourable": plain(favourable),
+        "confidence": confidence,
+        "replicates": replicates,
+        "seed": seed,
+        "rows": rows,
+        "min_group": min_group,
+        "limitations": collapsed(labels, favourable),
+    }
+    resampling = Resampling(replicates=replicates, seed=seed)
+    for table in tables:
+        add(result, table, confidence=confidence, min_group=min_group, resampling=resampling)
+    return result
+
+
+def add(
+    result: dict[str, Any], table: Table, *, confidence: float, min_group: int, resampling: Resampling
+) -> None:
+    """Add one table's groups, exclusions and disparities to the result."""
+    sizes = table.counts.sum(axis=1)
+    for group, counts in zip(table.groups, table.counts, strict=True):
+        result["groups"].append({"group": group, **describe(counts, confidence)})
+    kept = sizes >= min_group
+    for place in np.flatnonzero(~kept):
+        size = int(sizes[place])
+        reason = (
+            f"The group has {size} row{'s' if size > 1 else ''}; disparities compare groups of at least "
+            f"{min_group} rows."
+        )
+        result["excluded"].append({"group": table.groups[place], "n": size, "reason": reason})
+    if kept.sum() <= 1:
+        of = " and ".join(table.attributes)
+        sentence = f"No disparity for {of}: fewer than two groups have at least {min_group} rows."
+        result["limitations"].append(sentence)
+        return
+    result["disparities"] += disparities(
+        table=table, kept=kept, confidence=confidence, resampling=resampling
+    )
+
+
+def named(sensitive: Mapping[str, Any]) -> dict[str, Any]:
+    """The sensitive attributes under names an error can show."""
+    if not sensitive:
+        sentence = "sensitive names no attribute; pass at least one column to compare groups by."
+        raise Unmeasurable(param="sensitive", sentence=sentence)
+    return {f"sensitive attribute {name!r}": values for name, values in sensitive.items()}
+
+
+def chosen(attributes: list[str], intersections: bool | Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Each attribute alone, then the crossings asked for."""
+    alone: list[tuple[str, ...]] = [(name,) for name in attributes]
+    if isinstance(intersections, bool):
+        return [*alone, tuple(attributes)] if intersections and len(attributes) > 1 else alone
+    crossed = [tuple(crossing) for crossing in intersections]
+    for crossing in crossed:
+        unknown = [name for name in crossing if name not in attributes]
+        if unknown or len(set(crossing)) != len(crossing) or len(crossing) <= 1:
+            sentence = (
+                f"intersections has {list(crossing)!r}; "
+                f"name two or more different attributes of: {listed(attributes)}."
+            )
+            raise Unmeasurable(param="intersections", sentence=sentence)
+    return alone + list(dict.fromkeys(crossed))
+
+
+def collapsed(labels: list[str], favourable: Any) -> list[str]:
+    """Say so when more than two labels were made into two."""
+    if len(labels) <= BINARY:
+        return []
+    kind = f"There are {len(labels)} labels ({listed(labels)})"
+    return [f"{kind}; every label but {plain(favourable)!r} counts as unfavourable."]
