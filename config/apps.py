@@ -13,4 +13,4 @@ class ConfigConfig(AppConfig):
 
         broker: Iterable[str] = settings.CELERY_BROKER_TRANSPORT_OPTIONS.values()
         for folder in (settings.DATA, settings.STATIC_ROOT, *broker):
-            Path(folder).mkdir(parents=True, exist_ok=True)
+            Path(str(folder)).mkdir(parents=True, exist_ok=True)
