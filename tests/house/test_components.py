@@ -19,7 +19,8 @@ class Answer(forms.Form):
 def test_a_field_is_bound_to_its_hint_and_its_error():
     html = render("field", field=Answer({"name": ""})["name"])
     assert 'aria-describedby="id_name_helptext id_name_error"' in html
-    assert 'id="id_name_helptext"' in html and 'id="id_name_error"' in html
+    assert 'id="id_name_helptext"' in html
+    assert 'id="id_name_error"' in html
     assert 'aria-invalid="true"' in html
 
 
@@ -33,32 +34,41 @@ def test_an_action_is_greyed_by_its_objections_and_free_without():
     objection = Objection(code="unsigned", sentence="Nobody has signed.", mend="Sign.", link="/sign/")
     greyed = render("action", id="go", label="Release", objections=[objection])
     assert 'type="button" aria-disabled="true" aria-describedby="go-why go-objections"' in greyed
-    assert "Nobody has signed." in greyed and 'href="/sign/"' in greyed and 'type="submit"' not in greyed
+    assert "Nobody has signed." in greyed
+    assert 'href="/sign/"' in greyed
+    assert 'type="submit"' not in greyed
     free = render("action", id="go", label="Release", objections=[])
-    assert 'type="submit"' in free and "aria-disabled" not in free
+    assert 'type="submit"' in free
+    assert "aria-disabled" not in free
 
 
 def test_a_column_head_turns_its_order_and_keeps_the_filters():
     request = RequestFactory().get("/?q=credit&sort=name&page=3")
     up = render("sort_header", request, field="name", label="Model", current="name")
-    assert 'aria-sort="ascending"' in up and 'href="?q=credit&amp;sort=-name"' in up
+    assert 'aria-sort="ascending"' in up
+    assert 'href="?q=credit&amp;sort=-name"' in up
     down = render("sort_header", request, field="name", label="Model", current="-name")
-    assert 'aria-sort="descending"' in down and 'href="?q=credit&amp;sort=name"' in down
+    assert 'aria-sort="descending"' in down
+    assert 'href="?q=credit&amp;sort=name"' in down
     assert "aria-sort" not in render("sort_header", request, field="tier", label="Tier", current="name")
 
 
 def test_the_pager_says_where_and_keeps_the_filters():
     request = RequestFactory().get("/?q=credit&page=2")
     html = render("pager", request, page=Paginator(range(3611), 50).page(2), noun="models")
-    assert "51–100 of 3,611 models" in html and "Page 2 of 73" in html
-    assert 'href="?q=credit&amp;page=1"' in html and 'href="?q=credit&amp;page=3"' in html
+    assert "51–100 of 3,611 models" in html
+    assert "Page 2 of 73" in html
+    assert 'href="?q=credit&amp;page=1"' in html
+    assert 'href="?q=credit&amp;page=3"' in html
 
 
 def test_the_poll_ends_with_the_run():
     running = render("progress", id="run-1", state="running", percent=62, poll_url="/runs/1/?fragment")
-    assert 'hx-get="/runs/1/?fragment"' in running and 'value="62"' in running
+    assert 'hx-get="/runs/1/?fragment"' in running
+    assert 'value="62"' in running
     ended = render("progress", id="run-1", state="succeeded", percent=None, poll_url="")
-    assert "hx-get" not in ended and "<progress" not in ended
+    assert "hx-get" not in ended
+    assert "<progress" not in ended
 
 
 def test_what_is_not_known_says_so_and_zero_is_known():
@@ -82,4 +92,5 @@ def test_an_error_page_needs_no_context():
 def test_a_digest_is_short_to_see_and_whole_to_copy():
     digest = "sha256:" + "0123456789abcdef" * 4
     html = render("digest", value=digest)
-    assert ">sha256:012345…cdef</code>" in html and f'data-copy="{digest}"' in html
+    assert ">sha256:012345…cdef</code>" in html
+    assert f'data-copy="{digest}"' in html

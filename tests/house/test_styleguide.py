@@ -24,7 +24,10 @@ def chromium() -> Iterator[Browser]:
 
 
 def styleguide() -> str:
-    context = {"user": SimpleNamespace(is_authenticated=True, name="Ingrid Solberg", email="i@bank.test"), "nav": "models"}
+    context = {
+        "user": SimpleNamespace(is_authenticated=True, name="Ingrid Solberg", email="i@bank.test"),
+        "nav": "models",
+    }
     return render_to_string("styleguide.html", context, RequestFactory().get("/"))
 
 
