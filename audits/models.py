@@ -15,8 +15,8 @@ class Job(models.Model):
     """A piece of background work, and the truth about it; the broker only wakes a worker.
 
     A worker claims a job by a conditional UPDATE that sets a fresh `token`; every later write of that worker filters
-    on its token, so a worker that lost its lease can't touch the job any more. Operational, so not governed: what the
-    work produced is written through a recording by its handler.
+    on its token, so a worker that lost its lease (it fell silent, or the job was cancelled) can't touch the job any
+    more. Operational, so not governed: what the work produced is written through a recording by its handler.
     """
 
     class Status(models.TextChoices):
@@ -37,8 +37,9 @@ class Job(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     token = models.UUIDField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    cancel_requested = models.BooleanField(default=False)
     queued_at = models.DateTimeField(default=timezone.now)
+    # when the broker was last told; empty if it never was since the job was queued
+    published_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

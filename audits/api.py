@@ -1,0 +1,195 @@
+"""Runs and checks over HTTP."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, cast
+
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.views import APIView
+
+from audits import checks, queries, runs
+from audits.models import Job, Run
+from people.models import User
+from registry import queries as registry
+from registry.models import Dataset
+from trail.errors import BadInput
+
+DEFAULT_REASON = "Asked for over the API"
+
+
+class Reason(serializers.Serializer[Any]):
+    reason = serializers.CharField(default=DEFAULT_REASON, max_length=1000, help_text="Why; it stands in the trail.")
+
+
+class RunRequest(Reason):
+    check = serializers.CharField(help_text="A name of `GET checks/`.", source="check_name")
+    dataset = serializers.UUIDField()
+    params = serializers.DictField(default=dict, help_text="As the check's schema says; everything has a default.")
+
+
+class Named(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class RunSummary(serializers.ModelSerializer[Run]):
+    url = serializers.SerializerMethodField()
+    check = serializers.CharField(source="check_name")
+    version = serializers.UUIDField(source="version_id")
+    dataset = serializers.UUIDField(source="dataset_id")
+    status = serializers.ChoiceField(choices=Job.Status.choices, source="job.status")
+    progress = serializers.FloatField(source="job.progress", help_text="0 to 1")
+    stage = serializers.CharField(source="job.stage", help_text="What it is doing.")
+    error = serializers.CharField(source="job.error", help_text="Why it failed.")
+    requested_by = Named()
+    started_at = serializers.DateTimeField(source="job.started_at", allow_null=True)
+    finished_at = serializers.DateTimeField(source="job.finished_at", allow_null=True)
+    attempts = serializers.IntegerField(source="job.attempts")
+
+    class Meta:
+        model = Run
+        fields = [
+            "id", "url", "check", "check_version", "version", "dataset", "params", "status", "progress", "stage",
+            "error", "result_digest", "requested_by", "requested_at", "started_at", "finished_at", "attempts",
+        ]  # fmt: skip
+
+    def get_url(self, run: Run) -> str:
+        return str(reverse("audits-api:run-detail", kwargs={"pk": run.pk}, request=self.context["request"]))
+
+
+class RunData(RunSummary):
+    result = serializers.SerializerMethodField()
+
+    class Meta(RunSummary.Meta):
+        fields = [*RunSummary.Meta.fields, "result"]
+
+    def get_result(self, run: Run) -> dict[str, Any] | None:
+        return runs.result(run)
+
+
+class RunPage(serializers.Serializer[Any]):
+    count = serializers.IntegerField()
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    results = RunSummary(many=True)
+
+
+class CheckData(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    version = serializers.CharField()
+    title = serializers.CharField()
+    answers = serializers.CharField(help_text="What it answers, and when not to use it.")
+    params = serializers.DictField(help_text="JSON schema of the parameters.")
+
+
+class Pages(LimitOffsetPagination):
+    default_limit = 50
+    max_limit = 500
+
+
+class VersionRuns(APIView):
+    @extend_schema(request=RunRequest, responses={202: RunData}, operation_id="run_request")
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """Ask for a check. It is done in the background: follow the Location until it is neither queued nor running."""
+        version = registry.version(_user(request), pk)
+        given = RunRequest(data=request.data)
+        given.is_valid(raise_exception=True)
+        wanted = given.validated_data
+        run = runs.request(
+            version=version,
+            check=wanted["check_name"],
+            dataset=_dataset(request, wanted["dataset"]),
+            params=wanted["params"],
+            actor=_user(request),
+            reason=wanted["reason"],
+        )
+        shown = RunData(run, context={"request": request}).data
+        return Response(shown, status=202, headers={"Location": shown["url"]})
+
+
+class RunList(APIView):
+    @extend_schema(
+        operation_id="run_list",
+        responses=RunPage,
+        parameters=[
+            OpenApiParameter("version", OpenApiTypes.UUID),
+            OpenApiParameter("check", OpenApiTypes.STR, enum=list(checks.ALL)),
+            OpenApiParameter("status", OpenApiTypes.STR, enum=Job.Status.values),
+            OpenApiParameter("limit", OpenApiTypes.INT, description="runs a page, at most 500"),
+            OpenApiParameter("offset", OpenApiTypes.INT, description="runs to skip"),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        given = {name: request.query_params.get(name, "") for name in ("version", "check", "status")}
+        pages = Pages()
+        shown = pages.paginate_queryset(queries.matching(queries.runs(_user(request)), **given), request, self)
+        return pages.get_paginated_response(RunSummary(shown, many=True, context={"request": request}).data)
+
+
+class RunDetail(APIView):
+    @extend_schema(responses=RunData, operation_id="run_read")
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        """Status, progress and, once there is one, the result."""
+        return Response(RunData(queries.run(_user(request), pk), context={"request": request}).data)
+
+
+class RunCancel(APIView):
+    @extend_schema(request=Reason, responses=RunData, operation_id="run_cancel")
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        run = queries.run(_user(request), pk)
+        runs.cancel(run=run, actor=_user(request), reason=_reason(request))
+        return Response(RunData(run, context={"request": request}).data)
+
+
+class RunRetry(APIView):
+    @extend_schema(request=Reason, responses={202: RunData}, operation_id="run_retry")
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """Do a failed or cancelled run again, with the same parameters."""
+        run = queries.run(_user(request), pk)
+        runs.retry(run=run, actor=_user(request), reason=_reason(request))
+        shown = RunData(run, context={"request": request}).data
+        return Response(shown, status=202, headers={"Location": shown["url"]})
+
+
+class CheckList(APIView):
+    @extend_schema(responses=CheckData(many=True), operation_id="check_list")
+    def get(self, request: Request) -> Response:
+        """The checks there are, what each answers, and its parameters."""
+        return Response(
+            [
+                {
+                    "name": check.NAME,
+                    "version": check.VERSION,
+                    "title": check.TITLE,
+                    "answers": check.ANSWERS,
+                    "params": check.SCHEMA,
+                }
+                for check in checks.ALL.values()
+            ]
+        )
+
+
+def _user(request: Request) -> User:
+    return cast(User, request.user)
+
+
+def _dataset(request: Request, pk: uuid.UUID) -> Dataset:
+    try:
+        return registry.dataset(_user(request), pk)
+    except Http404 as error:
+        sentence = f"There is no dataset {pk} that you may see; GET datasets/ lists yours."
+        raise BadInput(sentence, where="dataset") from error
+
+
+def _reason(request: Request) -> str:
+    given = Reason(data=request.data)
+    given.is_valid(raise_exception=True)
+    return str(given.validated_data["reason"])

@@ -1,0 +1,28 @@
+"""What a check is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from registry.models import Dataset, Version
+
+
+@dataclass(frozen=True)
+class Context:
+    """`progress(fraction, stage)` also stops the check where it stands once it was cancelled."""
+
+    version: Version
+    dataset: Dataset
+    params: dict[str, Any]
+    progress: Callable[[float, str], None]
+    cancelled: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A result as JSON, and the versions of the libraries that made it."""
+
+    result: dict[str, Any]
+    libraries: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,51 @@
+"""A check's parameters, held against its JSON schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from trail.errors import BadInput
+
+
+def complete(schema: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    """`params` with the schema's defaults filled in; BadInput names the first parameter that does not fit."""
+    known = schema["properties"]
+    for name in params:
+        if name not in known:
+            sentence = f"There is no parameter “{name}”; this check knows {', '.join(known)}."
+            raise BadInput(sentence, where=f"params.{name}")
+    given = {name: value for name, value in params.items() if value is not None}
+    for error in Draft202012Validator(schema).iter_errors(given):
+        name = ".".join(str(step) for step in error.absolute_path)
+        raise BadInput(f"The parameter “{name}” does not fit: {error.message}.", where=f"params.{name}")
+    defaults = {name: stated["default"] for name, stated in known.items() if "default" in stated}
+    return defaults | given
+
+
+# Parameters that several checks share, so that they mean the same in each.
+TARGET = {"type": "string", "description": "The column with what really happened; by default the one with that role."}
+FAVOURABLE = {
+    "type": ["string", "number", "boolean"],
+    "description": "The value of the target that counts as favourable (the positive outcome); by default 1, true, "
+    "good or yes, if the target holds exactly one of them.",
+}
+PREDICTION = {"type": "string", "description": "The column with the decisions, written as the target's values are."}
+SCORE = {"type": "string", "description": "The column with scores, higher for the favourable outcome."}
+THRESHOLD = {"type": "number", "description": "A score of this or more is a favourable decision; 0.5 by default."}
+LABELS = {
+    "type": "array",
+    "items": {"type": ["string", "number", "boolean"]},
+    "minItems": 2,
+    "uniqueItems": True,
+    "description": "What the artifact's classes stand for, in its order, if it only numbers them.",
+}
+CONFIDENCE = {
+    "type": "number",
+    "exclusiveMinimum": 0,
+    "exclusiveMaximum": 1,
+    "default": 0.95,
+    "description": "Confidence of the intervals.",
+}
+SEED = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "default": 0, "description": "Seed of anything random."}

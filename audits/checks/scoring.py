@@ -1,0 +1,117 @@
+"""Where the decisions and scores of a check come from: the dataset's columns, or the artifact run in the sandbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+
+from audits.checks import columns
+from audits.checks.context import Context
+from registry import reading, storage
+from registry.models import ColumnRole, Dataset, Version
+from trail.errors import BadInput
+
+DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A score for each row, and where it comes from."""
+
+    values: Any
+    source: dict[str, Any]
+    libraries: dict[str, str] = field(default_factory=dict)
+    limitations: list[str] = field(default_factory=list)
+
+
+def decisions(version: Version, dataset: Dataset, params: dict[str, Any]) -> dict[str, Any]:
+    """`prediction`, or `score` and `threshold`, or `threshold` alone, which has the artifact score the rows."""
+    given = {name for name in ("prediction", "score", "threshold") if name in params}
+    if "prediction" in given and given != {"prediction"}:
+        raise columns.bad("prediction", "Give “prediction”, or “score” with “threshold”, not both.")
+    threshold = params.get("threshold", DEFAULT_THRESHOLD)
+    if "prediction" in given:
+        return {"prediction": params["prediction"]}
+    if "score" in given:
+        return {"score": params["score"], "threshold": threshold}
+    if not given and (name := columns.with_role(dataset, ColumnRole.PREDICTION, "prediction")):
+        return {"prediction": name}
+    if name := columns.with_role(dataset, ColumnRole.SCORE, "score"):
+        return {"score": name, "threshold": threshold}
+    return {"threshold": threshold} | artifact(version, dataset, params)
+
+
+def artifact(version: Version, dataset: Dataset, params: dict[str, Any]) -> dict[str, Any]:
+    """What running the artifact needs: an artifact, and columns that are features."""
+    if version.artifact is None:
+        raise BadInput(
+            f"{version} has no artifact to score with and {dataset.name} has no column with the role prediction or "
+            "score: upload a dataset that brings the predictions, or register a version with its artifact.",
+            where="dataset",
+        )
+    if not dataset.names(ColumnRole.FEATURE):
+        raise BadInput(f"{dataset.name} has no column with the role feature for the artifact to read.", where="dataset")
+    labels = params.get("labels") or version.facts.get("labels")
+    return {"labels": labels} if labels else {}
+
+
+def check(dataset: Dataset, source: dict[str, Any], target: str) -> None:
+    """Refuse columns that can't be what they are named as."""
+    if "prediction" in source:
+        columns.complete(dataset, source["prediction"], "prediction")
+        columns.comparable(dataset, source["prediction"], target)
+    if "score" in source:
+        columns.numeric(dataset, source["score"], "score")
+
+
+def scores(context: Context) -> Scores:
+    """The score of the favourable outcome for each row."""
+    if (name := context.params.get("score")) is not None:
+        frame = reading.frame(context.dataset, [name])
+        return Scores(frame[name].to_numpy(dtype=float), {"kind": "column", "score": name}, {}, brought(context))
+    from audits.sandbox import parent
+
+    features = context.dataset.names(ColumnRole.FEATURE)
+    found = parent.predict(
+        data=reading.frame(context.dataset, features),
+        on_progress=lambda fraction, stage: context.progress(0.1 + 0.7 * fraction, stage),
+        **sandboxed(context),
+    )
+    source = {"kind": "artifact", "digest": context.version.digest, "scale": found.scale, "classes": found.classes}
+    return Scores(found.score, source, found.libraries, found.notes)
+
+
+def sandboxed(context: Context) -> dict[str, Any]:
+    """The arguments that every run of an artifact shares."""
+    kept = context.version.artifact
+    if kept is None:
+        raise BadInput(f"{context.version} has no artifact to run.", where="version")
+    return {
+        "artifact": intact(Path(default_storage.path(kept.path)), kept.sha256),
+        "format": kept.format,
+        "favourable": context.params.get("favourable"),
+        "labels": context.params.get("labels"),
+        "data_name": context.dataset.name,
+        "timeout": settings.JOB_TIMEOUT_SECONDS,
+        "cancelled": context.cancelled,
+    }
+
+
+def intact(path: Path, sha256: str) -> Path:
+    """The artifact's file, if it still is what was registered."""
+    with path.open("rb") as file:
+        found = storage.sha256(file)
+    if found != sha256:
+        raise BadInput(f"The stored artifact has the digest sha256:{found}, not the registered sha256:{sha256}.")
+    return path
+
+
+def brought(context: Context) -> list[str]:
+    """Say so when the artifact that will be promoted was not what made the predictions."""
+    if context.version.artifact is None:
+        return []
+    return ["The predictions were brought by the dataset; the version's artifact was not run."]

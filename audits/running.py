@@ -1,0 +1,96 @@
+"""How a worker does a run: the check measures, and its result is recorded once, if the worker still holds the job."""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from functools import cache
+from importlib.metadata import version as installed
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from audits import checks, jobs
+from audits.checks import Check, Context, Measured
+from audits.events import Event
+from audits.leases import Lease
+from audits.measures.errors import Unmeasurable
+from audits.models import Job, Run
+from audits.sandbox.failures import ChildFailed
+from trail.canonical import canonical_result, digest
+from trail.record import recording
+
+KIND = "run"
+REASON = "Done by the worker, as asked for"
+
+
+def record_failure(lease: Lease, sentence: str) -> None:
+    run = Run.objects.select_related("requested_by", "version__model__unit").get(job=lease.job)
+    with recording(Event.RUN_FAILED, actor=run.requested_by, reason=REASON, subject=run) as entry:
+        lease.fail(sentence)
+        entry.facts = {"check": run.check_name, "error": sentence[:2000]}
+
+
+@jobs.handles(KIND, on_failure=record_failure)
+def measure(job: Job, lease: Lease) -> None:
+    """Run the check, and record its result and that the job is done in one transaction."""
+    about = ("requested_by", "version__model__unit", "version__artifact", "dataset")
+    run = Run.objects.select_related(*about).get(job=job)
+    check = checks.get(run.check_name)
+    record = canonical_result(evidence(run, check, measured(run, check, lease)))
+    with recording(Event.RUN_SUCCEEDED, actor=run.requested_by, reason=REASON, subject=run) as entry:
+        lease.succeed()
+        entry.facts = {
+            "check": run.check_name,
+            "result_digest": digest(record),
+            "dataset_digest": run.dataset.digest,
+            "artifact_digest": run.version.digest,
+        }
+        run.record, run.check_version = record, check.VERSION
+        entry.change(run, result_digest=digest(record), finished_at=timezone.now())
+
+
+def measured(run: Run, check: Check, lease: Lease) -> Measured:
+    context = Context(run.version, run.dataset, run.params, lease.progress, lease.cancelled)
+    try:
+        return check.run(context)
+    except Unmeasurable as error:
+        raise jobs.Failed(error.sentence) from error
+    except ChildFailed as error:
+        raise jobs.Failed(str(error)) from error
+
+
+def evidence(run: Run, check: Check, measured: Measured) -> dict[str, Any]:
+    """Everything that the result depends on, and the result. Nothing in it varies from one attempt to the next."""
+    return {
+        "run": {
+            "id": str(run.pk),
+            "check": check.NAME,
+            "check_version": check.VERSION,
+            "params": run.params,
+            "seed": run.params.get("seed"),
+            "dataset": {
+                "id": str(run.dataset.pk),
+                "name": run.dataset.name,
+                "digest": run.dataset.digest,
+                "rows": run.dataset.row_count,
+            },
+            "version": {"id": str(run.version.pk), "name": run.version.name, "model": run.version.model.slug},
+            "artifact_digest": run.version.digest,
+            "code_version": code_version(),
+            "libraries": libraries() | measured.libraries,
+        },
+        "result": measured.result,
+    }
+
+
+@cache
+def code_version() -> str:
+    project = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]
+    return f"{project['name']} {project['version']}"
+
+
+@cache
+def libraries() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: installed(name) for name in ("numpy", "pandas")}

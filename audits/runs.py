@@ -1,0 +1,69 @@
+"""Runs of checks: asked for, cancelled and asked for again. What the worker makes of them is in running.py."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from audits import checks, jobs, running
+from audits.events import Event
+from audits.models import Run
+from people.access import require
+from people.models import User
+from people.queries import sees
+from people.roles import Duty
+from registry.models import Dataset, Version
+from trail.canonical import canonical_result
+from trail.errors import BadInput
+from trail.record import recording
+
+LONGEST_PARAMS = 10_000
+
+
+def request(*, version: Version, check: str, dataset: Dataset, params: dict[str, Any], actor: User, reason: str) -> Run:
+    """Ask for a check of a version on a dataset; refused at once where it could not give a right answer."""
+    with recording(Event.RUN_REQUESTED, actor=actor, reason=reason, subject=version) as entry:
+        require(actor, Duty.MEASURE, version.unit_path)
+        if not sees(actor, dataset.unit_path):
+            raise BadInput("There is no such dataset that you may see.", where="dataset")
+        chosen = checks.get(check)
+        stated = chosen.prepare(version, dataset, params)
+        written = canonical_result(stated).decode()
+        if len(written) > LONGEST_PARAMS:
+            raise BadInput(f"The parameters hold over {LONGEST_PARAMS} characters; make them shorter.", where="params")
+        run = Run(
+            version=version,
+            check_name=chosen.NAME,
+            check_version=chosen.VERSION,
+            dataset=dataset,
+            params=stated,
+            job=jobs.enqueue(running.KIND),
+            requested_by=actor,
+        )
+        entry.about = entry.create(run, "check_name", "version", "dataset")
+        entry.facts = {"params": written, "dataset_digest": dataset.digest, "artifact_digest": version.digest}
+    return run
+
+
+def cancel(*, run: Run, actor: User, reason: str) -> None:
+    """Stop a run that is waiting or running; from this moment no worker can write its result."""
+    with recording(Event.RUN_CANCELLED, actor=actor, reason=reason, subject=run) as entry:
+        require(actor, Duty.MEASURE, run.unit_path)
+        jobs.cancel(run.job)
+        entry.facts = {"check": run.check_name}
+
+
+def retry(*, run: Run, actor: User, reason: str) -> None:
+    """Do a run again that failed or was cancelled, with the same parameters."""
+    with recording(Event.RUN_RETRIED, actor=actor, reason=reason, subject=run) as entry:
+        require(actor, Duty.MEASURE, run.unit_path)
+        entry.facts = {"check": run.check_name, "was": run.job.status}
+        jobs.retry(run.job)
+
+
+def result(run: Run) -> dict[str, Any] | None:
+    """What the check found; nothing while there is no result."""
+    if not run.record:
+        return None
+    found: dict[str, Any] = json.loads(bytes(run.record))["result"]
+    return found
