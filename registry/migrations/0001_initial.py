@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
             name='Lineage',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('trained_on', 'trained on'), ('evaluated_on', 'evaluated on'), ('derived_from', 'derived from'), ('feeds', 'feeds')], max_length=20)),
+                ('kind', models.CharField(choices=[('trained_on', 'was trained on'), ('evaluated_on', 'was evaluated on'), ('derived_from', 'is derived from'), ('feeds', 'feeds')], max_length=20)),
                 ('from_dataset', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='used_by', to='registry.dataset')),
                 ('from_model', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='feeds', to='registry.registeredmodel')),
                 ('to_model', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='fed_by', to='registry.registeredmodel')),

@@ -23,8 +23,10 @@ class ColumnRole(models.TextChoices):
 class Dataset(Governed):
     """A frozen table, kept by its SHA-256. `columns` holds, in file order, what was found in each column:
 
-    `{"name", "roles": [..], "type": "integer|number|boolean|text|date", "missing": n, "first_missing": line|null,
-    "distinct": n|null, "values": {value: n}|null}` (`distinct` and `values` up to 50 different values).
+    `{"name", "roles": [..], "type": "integer|number|boolean|text|date", "missing": n, "first_missing": place|null,
+    "distinct": n|null, "values": {value: [n, place]}|null}` (`distinct` and `values` up to 50 different values, each in
+    one spelling: registry.cells.spelled). A place is the first such cell's line in a CSV file, where the header is
+    usually line 1, and its row, counted from 1, in a Parquet file. Missing is what registry.cells.MISSING lists.
     A column can be both a feature and sensitive, so roles is a list.
     """
 

@@ -32,7 +32,9 @@ class RegisteredModel(Governed):
     name = models.CharField(max_length=300)
     purpose = models.TextField("purpose and intended use", blank=True)
     owner = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="owned_models")
-    developer = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="developed_models")
+    developer = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, blank=True, related_name="developed_models"
+    )
     origin = models.CharField(max_length=20, choices=Origin, default=Origin.UNKNOWN)
     vendor = models.CharField(max_length=300, blank=True)
     # written by governance.tiering alone
@@ -72,7 +74,9 @@ class RegisteredModel(Governed):
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["source", "source_key"], condition=~models.Q(source=""), name="registry_one_model_per_source_key"
+                fields=["source", "source_key"],
+                condition=~models.Q(source=""),
+                name="registry_one_model_per_source_key",
             ),
             models.CheckConstraint(
                 condition=models.Q(tier=None) | models.Q(tier__range=(1, 4)), name="registry_tier_1_to_4"

@@ -12,9 +12,9 @@ class Lineage(Governed):
     """An edge: what a version or a model was made from or depends on."""
 
     class Kind(models.TextChoices):
-        TRAINED_ON = "trained_on", "trained on"
-        EVALUATED_ON = "evaluated_on", "evaluated on"
-        DERIVED_FROM = "derived_from", "derived from"
+        TRAINED_ON = "trained_on", "was trained on"
+        EVALUATED_ON = "evaluated_on", "was evaluated on"
+        DERIVED_FROM = "derived_from", "is derived from"
         FEEDS = "feeds", "feeds"
 
     kind = models.CharField(max_length=20, choices=Kind)
@@ -37,7 +37,10 @@ class Lineage(Governed):
         ]
 
     def __str__(self) -> str:
-        return f"{self.target} {self.get_kind_display()} {self.source}"
+        ends = [self.target, self.source]
+        if self.kind == self.Kind.FEEDS:
+            ends.reverse()
+        return f"{ends[0]} {self.get_kind_display()} {ends[1]}"
 
     @property
     def source(self) -> Dataset | Version | RegisteredModel | None:

@@ -27,7 +27,7 @@ class Artifact(Governed):
 
 
 class Version(Governed):
-    """A version of a model: what is checked, signed and promoted. Its stage is written by registry.stage_writer alone."""
+    """A version of a model: what is checked, signed and promoted. registry.stage_writer alone writes its stage."""
 
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
