@@ -91,8 +91,7 @@ class DomainErrorMiddleware:
         if request.path.startswith("/api/"):
             return JsonResponse(answer, status=answer["status"], content_type=PROBLEM)
         template = "409.html" if answer["status"] == 409 else "413.html" if answer["status"] == 413 else "400.html"
-        context = {"detail": answer["detail"], "objections": getattr(error, "objections", [answer["detail"]])}
-        return render(request, template, context, status=answer["status"])
+        return render(request, template, {"problem": answer}, status=answer["status"])
 
 
 def page(status: int) -> Callable[..., HttpResponse]:
@@ -108,6 +107,6 @@ def page(status: int) -> Callable[..., HttpResponse]:
         answer = body(status, sentences[status])
         if request.path.startswith("/api/"):
             return JsonResponse(answer, status=status, content_type=PROBLEM)
-        return render(request, f"{status}.html", status=status)
+        return render(request, f"{status}.html", {"problem": answer}, status=status)
 
     return handler
