@@ -6,6 +6,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import OrderBy
 from django.http import Http404
 
 from people.models import Unit, User
@@ -48,6 +49,14 @@ def model(user: User, slug: str) -> RegisteredModel:
     return _one(models(user).filter(slug=slug))
 
 
+def model_by_id(user: User, id: UUID | str) -> RegisteredModel:
+    return _one(models(user), id)
+
+
+def at_or_below(field: str, path: str) -> Q:
+    return Q(**{field: path}) | Q(**{f"{field}__startswith": f"{path}/"})
+
+
 def search(
     user: User,
     *,
@@ -69,7 +78,7 @@ def search(
     if stage:
         found = _in_stage(found, stage)
     if unit:
-        found = found.filter(Q(unit__path=unit) | Q(unit__path__startswith=f"{unit}/"))
+        found = found.filter(at_or_below("unit__path", unit))
     if lifecycle:
         found = found.filter(lifecycle="" if lifecycle == NONE else lifecycle)
     if owner:
@@ -184,7 +193,7 @@ def _any_field(word: str) -> Q:
 
 def _in_stage(found: QuerySet[RegisteredModel], stage: str) -> QuerySet[RegisteredModel]:
     if stage == NONE:
-        return found.filter(latest_number=None)
+        return found.filter(versions=None)
     inside = Version.objects.filter(model=OuterRef("pk"), stage=_among(stage, Stage.values, "stage"))
     return found.filter(Exists(inside))
 
@@ -199,7 +208,7 @@ def _among(value: str, allowed: list[str], where: str) -> str:
     return value
 
 
-def _order(sort: str) -> list[object]:
+def _order(sort: str) -> list[str | OrderBy]:
     """The sort asked for, empty values last, and the id to keep pages stable."""
     name = sort.removeprefix("-") or "name"
     field = F(SORTS[_among(name, list(SORTS), "ordering")])

@@ -44,7 +44,9 @@ def register(
     with recording(Event.VERSION_REGISTERED, actor=actor, reason=reason, subject=model) as entry:
         require(actor, Duty.REGISTER, model.unit_path)
         RegisteredModel.objects.select_for_update().get(pk=model.pk)
-        kept = artifact and artifacts.keep(entry, artifact, name=file_name or "artifact", claimed_digest=digest)
+        kept = None
+        if artifact is not None:
+            kept = artifacts.keep(entry, artifact, name=file_name or "artifact", claimed_digest=digest)
         last = model.versions.aggregate(last=Max("number"))["last"] or 0
         version = Version(
             model=model, number=last + 1, label=label, notes=notes, artifact=kept, facts=said, created_by=actor
