@@ -26,8 +26,12 @@ class Promotion(Governed):
     requested_at = models.DateTimeField(default=timezone.now)
     closed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     closed_at = models.DateTimeField(null=True, blank=True)
-    # the DSSE envelope minted at release, as JSON text
+    # set once, when the promotion closes: what it was judged by and what was signed, as they stood
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    dossier = models.JSONField(null=True, blank=True)
+    # the DSSE envelope minted at release, as JSON text, and until when the release holds
     attestation = models.TextField(blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-requested_at"]
@@ -59,6 +63,8 @@ class GateEvaluation(Governed):
     target = models.CharField(max_length=40)
     decision = models.CharField(max_length=10, choices=[("allowed", "Allowed"), ("blocked", "Blocked")])
     reasons = models.JSONField()
+    # every requirement of the promotion as it was shown, met ones too
+    requirements = models.JSONField(default=list)
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, null=True, related_name="+")
     unit = models.CharField(max_length=500, blank=True)
     asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")

@@ -1,0 +1,296 @@
+"""Signing off: what exactly is signed, who may sign it, and which signatures count."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from governance import parties, policies
+from governance.case import Case, documents_digest, read
+from governance.events import Event
+from governance.models import Promotion
+from people import signing
+from people.models import Meaning, Signature, User
+from people.queries import below, live_grants, same_line
+from people.roles import Role
+from trail.canonical import canonical, digest
+from trail.errors import BadInput, Objection, Refused
+from trail.models import Entry
+from trail.record import recording
+
+NEVER = {
+    Role.ADMINISTRATOR: ("administrator_signs", "An administrator grants roles and therefore never signs"),
+    Role.AUDITOR: ("auditor_signs", "An auditor reviews from outside and therefore never signs"),
+}
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signature and whether it counts today: not stale, not followed by another, nothing against its signer."""
+
+    signature: Signature
+    stale: bool
+    replaced: bool = False
+    objections: list[Objection] = field(default_factory=list)
+
+    @property
+    def counts(self) -> bool:
+        return not (self.stale or self.replaced or self.objections)
+
+
+def dossier(promotion: Promotion) -> dict[str, Any]:
+    """Everything a signature binds, as digests and words. Once the promotion is closed, as it stood then."""
+    return promotion.dossier or dossier_of(read(promotion))
+
+
+def dossier_of(case: Case) -> dict[str, Any]:
+    if case.promotion.dossier:
+        return dict(case.promotion.dossier)
+    assessment, policy = case.assessment, case.policy
+    return {
+        "v": 1,
+        "promotion": {
+            "id": str(case.promotion.pk),
+            "target": case.target,
+            "environment": case.promotion.target.unit.path,
+        },
+        "model": {
+            "id": str(case.model.pk),
+            "slug": case.model.slug,
+            "name": case.model.name,
+            "unit": case.unit.path,
+            "owner": str(case.model.owner_id or ""),
+            "developer": str(case.model.developer_id or ""),
+        },
+        "version": {
+            "id": str(case.version.pk),
+            "number": case.version.number,
+            "created_by": str(case.version.created_by_id),
+        },
+        "artifact_digest": case.version.digest,
+        "tier": {
+            "tier": case.model.tier,
+            "assessment": str(assessment.pk) if assessment else "",
+            "scheme_digest": assessment.scheme_digest if assessment else "",
+        },
+        "policy": policy and {"name": policy.name, "version": policy.version, "digest": policy.digest},
+        "evidence": [
+            {
+                "check": run.check_name,
+                "run": str(run.pk),
+                "result_digest": run.result_digest,
+                "dataset_digest": run.dataset.digest,
+            }
+            for run in case.runs
+            if run
+        ],
+        "documents_digest": documents_digest(case),
+        "lineage": sorted(
+            f"{edge.kind} {edge.from_dataset.digest if edge.from_dataset else edge.from_version_id}"
+            for edge in case.version.sources.select_related("from_dataset")
+        ),
+    }
+
+
+def dossier_digest(promotion: Promotion) -> str:
+    return digest(canonical(dossier(promotion)))
+
+
+def signatures(promotion: Promotion) -> list[Signed]:
+    """Every signature under the promotion, oldest first."""
+    return signed(read(promotion))
+
+
+def signed(case: Case) -> list[Signed]:
+    """A person's newer signature replaces their older one, so that nobody counts twice."""
+    current = digest(canonical(dossier_of(case)))
+    found = Signature.objects.filter(about_type=case.promotion._meta.label_lower, about_id=case.promotion.pk)
+    rows = list(found.select_related("signer__unit"))
+    last = {row.signer_id: row.pk for row in rows}
+    recorded = _recorded(case)
+    return [
+        Signed(
+            row,
+            stale=row.dossier_digest != current,
+            replaced=last[row.signer_id] != row.pk,
+            objections=_since(case, row, recorded),
+        )
+        for row in rows
+    ]
+
+
+def _recorded(case: Case) -> dict[str, str]:
+    """The digest of each signature that the trail knows."""
+    entries = Entry.objects.filter(type=Event.SIGNED.value, subject_id=str(case.promotion.pk))
+    facts = [entry.content["facts"] for entry in entries]
+    return {fact["signature"]: fact["digest"] for fact in facts}
+
+
+def _since(case: Case, row: Signature, recorded: dict[str, str]) -> list[Objection]:
+    """What came to stand against a signature after it was given; or that its row is not what was signed."""
+    statement = bytes(row.statement)
+    if not digest(statement) == row.digest == recorded.get(str(row.pk)) or _columns(row) != _said(statement):
+        return [Objection("signature_altered", f"The signature of {row.signer_name} is not the one the trail holds.")]
+    if not case.promotion.is_open:
+        return []
+    return separation(case, row.signer, Role(row.role), Meaning(row.meaning))
+
+
+def _columns(row: Signature) -> list[str]:
+    return [str(row.signer_id), row.role, row.meaning, row.dossier_digest]
+
+
+def _said(statement: bytes) -> list[str]:
+    said = json.loads(statement)
+    return [said["signer"]["id"], said["role"], said["meaning"], said["dossier_digest"]]
+
+
+def asked(case: Case) -> dict[Role, Meaning]:
+    """The signatures the policy asks for, in its order."""
+    return {Role(each["role"]): Meaning(each["meaning"]) for each in (case.gate or {"signatures": []})["signatures"]}
+
+
+def separation(case: Case, signer: User, role: Role, meaning: Meaning) -> list[Objection]:
+    """Why this person may not sign this promotion in this role: true when they sign, and again at the release."""
+    found = _role_objections(case, signer, role)
+    found += _policy_objections(case, role, meaning)
+    found += _independence_objections(case, signer, role)
+    if meaning in policies.JUDGING:
+        found += _own_work_objections(case, signer)
+    return found
+
+
+def _role_objections(case: Case, signer: User, role: Role) -> list[Objection]:
+    grants = list(live_grants(signer))
+    here = {Role(grant.role) for grant in grants if below(case.unit.path, grant.unit.path)}
+    found = [
+        Objection(code, f"{sentence}, whatever else {signer.name} may be.", "Ask someone who holds the role alone.")
+        for never, (code, sentence) in NEVER.items()
+        if any(grant.role == never for grant in grants)
+    ]
+    if not signer.is_active:
+        found.append(Objection("suspended", f"{signer.name} is suspended."))
+    elif role not in here:
+        sentence = f"{signer.name} does not hold the role {role.label} in {case.unit.name}."
+        found.append(Objection("role_not_held", sentence, "An administrator can grant it."))
+    return found
+
+
+def _policy_objections(case: Case, role: Role, meaning: Meaning) -> list[Objection]:
+    if case.gate is None:
+        return case.standing
+    wanted = asked(case).get(role)
+    if wanted is None:
+        return [Objection("role_not_asked", f"The policy asks no {role.label} to sign this promotion.")]
+    if wanted != meaning:
+        sentence = f"The policy asks the {role.label} for “{wanted.label}”, not “{meaning.label}”."
+        return [Objection("wrong_meaning", sentence, "Sign with the meaning asked for.")]
+    return []
+
+
+def _independence_objections(case: Case, signer: User, role: Role) -> list[Objection]:
+    if role == Role.OWNER and case.model.owner_id and case.model.owner_id != signer.pk:
+        sentence = f"{case.model.owner} owns this model, so {signer.name} can’t take responsibility for it."
+        return [Objection("not_the_owner", sentence, "Ask the owner, or change the owner in the inventory first.")]
+    if role not in {Role.DEVELOPER, Role.VALIDATOR}:
+        return []
+    developers = parties.developers(case.version)
+    if role == Role.DEVELOPER:
+        sentence = f"{signer.name} did not develop this version."
+        return [] if signer in developers else [Objection("not_the_developer", sentence)]
+    if signer in developers:
+        sentence = f"{signer.name} developed this version, and nobody validates their own work."
+        return [Objection("developer_validates", sentence, "Ask a validator of another unit.")]
+    return [
+        Objection(
+            "same_line",
+            f"{signer.name} ({signer.unit}) and developer {developer.name} ({developer.unit}) share one reporting line.",
+            "Ask a validator of another line.",
+        )
+        for developer in sorted(developers, key=lambda each: each.name)
+        if same_line(signer, developer)
+    ]
+
+
+def _own_work_objections(case: Case, signer: User) -> list[Objection]:
+    found = []
+    if signer in parties.makers(case.model):
+        sentence = f"{signer.name} owns or made this model, and nobody reviews or approves their own."
+        found.append(Objection("own_model", sentence, "Ask someone who had no part in it."))
+    if signer.pk == case.promotion.requested_by_id:
+        sentence = f"{signer.name} asked for this promotion, and whoever asks does not approve."
+        found.append(Objection("requester_approves", sentence, "Ask someone else."))
+    return found
+
+
+def objections(
+    promotion: Promotion, signer: User, role: Role, meaning: Meaning, *, shown_digest: str = ""
+) -> list[Objection]:
+    """What stands against this signature, the password aside."""
+    return _objections(read(promotion), signer, role, meaning, shown_digest)
+
+
+def _objections(case: Case, signer: User, role: Role, meaning: Meaning, shown_digest: str = "") -> list[Objection]:
+    found = []
+    if not case.promotion.is_open:
+        found.append(Objection("not_open", f"This promotion is {case.promotion.get_status_display().lower()}."))
+    if shown_digest and shown_digest != digest(canonical(dossier_of(case))):
+        sentence = "What you were shown has changed since, so nothing was signed."
+        found.append(Objection("shown_changed", sentence, "Look at it again, then sign."))
+    for each in signed(case):
+        if each.counts and each.signature.signer_id == signer.pk:
+            found.append(Objection("signed_already", f"{signer.name} has signed already; one person counts once."))
+        elif each.counts and each.signature.role == role:
+            found.append(Objection("role_signed", f"{each.signature.signer_name} has signed as {role.label} already."))
+    return found + separation(case, signer, role, meaning)
+
+
+def sign(
+    *,
+    promotion: Promotion,
+    role: Role | str,
+    meaning: Meaning | str,
+    password: str,
+    comment: str,
+    actor: User,
+    reason: str = "",
+    dossier_digest: str = "",
+) -> Signature:
+    """Sign the promotion's dossier as it is now. `dossier_digest`, if given, is the one that was shown."""
+    role, meaning = _role(role), _meaning(meaning)
+    why = reason.strip() or comment.strip() or f"Signed as {role.label}"
+    with recording(Event.SIGNED, actor=actor, reason=why, subject=promotion) as entry:
+        case = read(promotion, lock=True)
+        standing = _objections(case, actor, role, meaning, dossier_digest)
+        standing += signing.credential_objections(actor, password)
+        if standing:
+            raise Refused(standing)
+        return signing.sign(
+            entry,
+            signer=actor,
+            role=role,
+            meaning=meaning,
+            comment=comment.strip(),
+            dossier=dossier_of(case),
+            about=case.promotion,
+        )
+
+
+def statement_for(promotion: Promotion, signer: User, role: Role, meaning: Meaning, comment: str) -> bytes:
+    """Exactly what the signer would sign."""
+    return signing.statement(
+        signer=signer, role=role, meaning=meaning, comment=comment.strip(), dossier=dossier(promotion)
+    )
+
+
+def _role(given: Role | str) -> Role:
+    if given not in Role.values:
+        raise BadInput(f"“{str(given)[:60]}” is no role; choose from {', '.join(Role.values)}.", where="role")
+    return Role(given)
+
+
+def _meaning(given: Meaning | str) -> Meaning:
+    if given not in Meaning.values:
+        raise BadInput(f"“{str(given)[:60]}” is no meaning; choose from {', '.join(Meaning.values)}.", where="meaning")
+    return Meaning(given)
