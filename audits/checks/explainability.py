@@ -8,6 +8,7 @@ from audits.checks import columns, params, scoring
 from audits.checks.context import Context, Measured
 from registry import reading
 from registry.models import ColumnRole, Dataset, Version
+from trail.errors import BadInput
 
 NAME = "explainability"
 VERSION = "1"
@@ -55,6 +56,11 @@ SCHEMA: dict[str, Any] = {
 
 def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
     stated = params.complete(SCHEMA, given)
+    if version.artifact is None:
+        sentence = (
+            f"{version} has no artifact, and an explanation runs the model itself: register one with its artifact."
+        )
+        raise BadInput(sentence, where="version")
     source = scoring.artifact(version, dataset, stated)
     name = stated.get("target") or columns.with_role(dataset, ColumnRole.TARGET, "target")
     if name is not None:

@@ -61,6 +61,8 @@ def sources(version: Version, dataset: Dataset, stated: dict[str, Any]) -> dict[
             if (name := columns.with_role(dataset, role, role.value)) is not None:
                 found[role.value] = name
     if not found:
+        if version.artifact is None:
+            raise scoring.lacking(version, dataset)
         found = scoring.artifact(version, dataset, stated)
     if "prediction" in found:
         if "threshold" in stated and "score" not in found:

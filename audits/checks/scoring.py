@@ -42,17 +42,21 @@ def decisions(version: Version, dataset: Dataset, params: dict[str, Any]) -> dic
         return {"prediction": name}
     if name := columns.with_role(dataset, ColumnRole.SCORE, "score"):
         return {"score": name, "threshold": threshold}
+    if version.artifact is None:
+        raise lacking(version, dataset)
     return {"threshold": threshold} | artifact(version, dataset, params)
 
 
+def lacking(version: Version, dataset: Dataset) -> BadInput:
+    return BadInput(
+        f"{version} has no artifact to score with and {dataset.name} has no column with the role prediction or score: "
+        "upload a dataset that brings the predictions, or register a version with its artifact.",
+        where="dataset",
+    )
+
+
 def artifact(version: Version, dataset: Dataset, params: dict[str, Any]) -> dict[str, Any]:
-    """What running the artifact needs: an artifact, and columns that are features."""
-    if version.artifact is None:
-        raise BadInput(
-            f"{version} has no artifact to score with and {dataset.name} has no column with the role prediction or "
-            "score: upload a dataset that brings the predictions, or register a version with its artifact.",
-            where="dataset",
-        )
+    """What running the artifact needs: columns that are features, and names for its classes if it only counts them."""
     if not dataset.names(ColumnRole.FEATURE):
         raise BadInput(f"{dataset.name} has no column with the role feature for the artifact to read.", where="dataset")
     labels = params.get("labels") or version.facts.get("labels")

@@ -45,9 +45,7 @@ def register(model: RegisteredModel, developer: User) -> Callable[..., Version]:
 
     def make(artifact: bytes | None = None, file_name: str = "", **more: Any) -> Version:
         file = ContentFile(artifact, name=file_name) if artifact is not None else None
-        return versions.register(
-            model=model, artifact=file, file_name=file_name, actor=developer, reason=WHY, **more
-        )
+        return versions.register(model=model, artifact=file, file_name=file_name, actor=developer, reason=WHY, **more)
 
     return make
 

@@ -117,9 +117,7 @@ def test_explanation_of_a_skops_scorecard_is_its_coefficients(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(
-        table[NUMBERS], table["creditability"] == "good"
-    )
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(table[NUMBERS], table["creditability"] == "good")
     result = check(version, "explainability", rows, labels=["bad", "good"], background=1000, top=3)["result"]
     weights = dict(zip(NUMBERS, model[-1].coef_[0] / model[0].scale_, strict=True))
     for reason in result["reasons"][:20]:
@@ -142,7 +140,9 @@ def test_same_inputs_and_seed_give_the_same_bytes(check: Any, boosted: Version, 
 def test_the_artifact_can_be_left_alone_when_the_data_brings_the_predictions(
     check: Any, boosted: Version, upload: Any, table: pd.DataFrame
 ) -> None:
-    brought = table[["foreign_worker", "creditability"]].assign(said=np.where(table["age_in_years"] > 30, "good", "bad"))
+    brought = table[["foreign_worker", "creditability"]].assign(
+        said=np.where(table["age_in_years"] > 30, "good", "bad")
+    )
     dataset = upload(brought.to_csv(index=False), prediction="said", sensitive="foreign_worker", target="creditability")
     result = check(boosted, "fairness", dataset)["result"]
     assert result["source"] == {"kind": "column", "prediction": "said"}

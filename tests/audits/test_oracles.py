@@ -100,7 +100,9 @@ def test_german_credit_by_sex(check: Any, bare: Version, german: Dataset) -> Non
 def test_the_fairlearn_guide(check: Any, bare: Version, upload: Any) -> None:
     oracle = ORACLES["fairlearn_guide"]
     rows = list(zip(oracle["y_true"], oracle["y_pred"], oracle["sf"], strict=True))
-    guide = upload(written(["happened", "said", "group"], rows), target="happened", prediction="said", sensitive="group")
+    guide = upload(
+        written(["happened", "said", "group"], rows), target="happened", prediction="said", sensitive="group"
+    )
     run = check(bare, "fairness", guide)
     result = run["result"]
     assert run["params"] | {"target": "happened", "prediction": "said", "sensitive": ["group"]} == run["params"]
