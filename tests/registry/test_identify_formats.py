@@ -105,7 +105,7 @@ def test_real_files_are_recognised_whatever_their_name(file, format):
 
 
 def test_formats_have_human_labels():
-    assert [format.label for format in Format] == [
+    assert [each.label for each in Format] == [
         "skops (scikit-learn)",
         "XGBoost JSON",
         "XGBoost UBJSON",
@@ -315,6 +315,7 @@ def test_onnx_nested_without_end_is_refused():
 )
 def test_any_bytes_are_identified_or_refused(start, rest):
     try:
-        assert identify(io.BytesIO(start + rest), name="x") in Format
+        found = identify(io.BytesIO(start + rest), name="x")
     except Refusal as refused:
-        assert str(refused).startswith("x ")
+        found = str(refused)
+    assert found in set(Format) or found.startswith("x ")
