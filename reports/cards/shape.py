@@ -1,0 +1,190 @@
+"""The shape of a model card: sections of items, each with its value and where that came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+NOT_STATED = "not stated"
+LEAST_FIXED, MOST_FIXED = 0.001, 10_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure with its interval; each part is None where it is undefined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def interval(self) -> str:
+        return "" if self.low is None or self.high is None else f"{printed(self.low)} to {printed(self.high)}"
+
+    def __str__(self) -> str:
+        return f"{printed(self.value)} ({self.interval})" if self.interval else printed(self.value)
+
+
+Cell = str | int | float | Measured | None
+
+
+def printed(cell: Cell) -> str:
+    """A cell as a reader sees it: three decimals, and a dash for what is undefined."""
+    if cell is None:
+        return "–"
+    if isinstance(cell, float):
+        size = abs(cell)
+        return f"{cell:.3f}" if size == 0 or LEAST_FIXED <= size < MOST_FIXED else f"{cell:.3g}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A cell as the renderings need it: its text, and the interval that goes below it."""
+
+    text: str
+    interval: str = ""
+    is_number: bool = False
+
+    @classmethod
+    def of(cls, cell: Cell) -> Printed:
+        if isinstance(cell, Measured):
+            return cls(printed(cell.value), cell.interval, is_number=True)
+        return cls(printed(cell), is_number=not isinstance(cell, str))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of cells under columns; `note` says what a reader must know to read them."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+    note: str = ""
+
+    @property
+    def printed_rows(self) -> list[list[Printed]]:
+        return [[Printed.of(cell) for cell in row] for row in self.rows]
+
+    @property
+    def heads(self) -> list[Printed]:
+        """Each column's name, a number's where only numbers stand below it."""
+        under = zip(*self.rows, strict=True) if self.rows else ((),) * len(self.columns)
+        numeric = [bool(cells) and not any(isinstance(cell, str) for cell in cells) for cells in under]
+        return [Printed(name, is_number=number) for name, number in zip(self.columns, numeric, strict=True)]
+
+
+Value = str | list[str] | Table | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing a card says. An item with a `mend` belongs to every complete card: it is missing without a value."""
+
+    label: str
+    value: Value = None
+    source: str = ""
+    mend: str = ""
+    # what a chart of the table is drawn from: the check and its result; and the drawing, where a rendering shows it
+    chart: str = ""
+    result: dict[str, Any] | None = None
+    drawing: str = ""
+
+    @property
+    def is_stated(self) -> bool:
+        return bool(self.value) if not isinstance(self.value, Table) else bool(self.value.rows)
+
+    @property
+    def is_expected(self) -> bool:
+        return bool(self.mend)
+
+    @property
+    def table(self) -> Table | None:
+        return self.value if isinstance(self.value, Table) and self.value.rows else None
+
+    @property
+    def bullets(self) -> list[str] | None:
+        return self.value if isinstance(self.value, list) else None
+
+    @property
+    def digest(self) -> str:
+        return self.value if isinstance(self.value, str) and self.value.startswith("sha256:") else ""
+
+    @property
+    def stated_source(self) -> str:
+        return self.source if self.is_stated else NOT_STATED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    key: str
+    title: str
+    items: list[Item]
+
+    @property
+    def facts(self) -> list[Item]:
+        return [item for item in self.items if item.table is None]
+
+    @property
+    def tables(self) -> list[Item]:
+        return [item for item in self.items if item.table is not None]
+
+
+@dataclass(frozen=True)
+class Missing:
+    section: str
+    item: str
+    mend: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completeness:
+    filled: int
+    of: int
+    missing: list[Missing] = field(default_factory=list)
+
+    @property
+    def percent(self) -> int:
+        """Rounded down, so that only a card that lacks nothing is complete."""
+        return 100 * self.filled // self.of if self.of else 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A version's measures on one dataset, for machines: type, name and value of each."""
+
+    run_id: str
+    result_digest: str
+    dataset: str
+    dataset_digest: str
+    measures: list[tuple[str, str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A model card of one version, as of the last entry of the trail about anything it states."""
+
+    version_id: str
+    model: str
+    model_id: str
+    version: str
+    stage: str
+    tier: int | None
+    digest: str
+    as_of: datetime
+    trail_entry: int | None
+    sections: list[Section]
+    artifact_format: str = ""
+    licence: str = ""
+    training_datasets: list[str] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} {self.version}"
+
+    @property
+    def completeness(self) -> Completeness:
+        expected = [(section, item) for section in self.sections for item in section.items if item.is_expected]
+        missing = [Missing(section.title, item.label, item.mend) for section, item in expected if not item.is_stated]
+        return Completeness(filled=len(expected) - len(missing), of=len(expected), missing=missing)
