@@ -205,7 +205,7 @@ def _independence_objections(case: Case, signer: User, role: Role) -> list[Objec
     return [
         Objection(
             "same_line",
-            f"{signer.name} ({signer.unit}) and developer {developer.name} ({developer.unit}) share one reporting line.",
+            f"{signer.name} ({signer.unit}) and developer {developer.name} ({developer.unit}) share a reporting line.",
             "Ask a validator of another line.",
         )
         for developer in sorted(developers, key=lambda each: each.name)
