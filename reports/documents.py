@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -48,7 +49,7 @@ def pdf(html: str, *, identity: bytes) -> bytes:
     def refuse(url: str) -> Any:
         raise FatalURLFetchingError(f"A document reads nothing but what it holds, and this one asks for {url}.")
 
-    made = HTML(string=html, url_fetcher=refuse).write_pdf(
-        pdf_variant=VARIANT, pdf_identifier=sha256(identity).digest()[:IDENTIFIER_BYTES]
-    )
-    return bytes(made)
+    identifier = sha256(identity).digest()[:IDENTIFIER_BYTES]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint leaves its colour profile's file open
+        return bytes(HTML(string=html, url_fetcher=refuse).write_pdf(pdf_variant=VARIANT, pdf_identifier=identifier))
