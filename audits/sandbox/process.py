@@ -20,7 +20,7 @@ from audits.sandbox.folder import Folder
 
 OnProgress = Callable[[float, str], None]
 _HOUSE = Path(__file__).resolve().parents[2]
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 _GRACE_SECONDS = 5
 _LONGEST_LINE = 4 << 20
 _LONGEST_SENTENCE = 4000
