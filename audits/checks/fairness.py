@@ -137,6 +137,7 @@ def run(context: Context) -> Measured:
         prediction=prediction,
         sensitive=groups,
         **{name: stated[name] for name in options},
+        on_progress=lambda share: context.progress(0.8 + 0.15 * share, "Redrawing the counts for the intervals"),
     )
     locate(context.dataset, result["excluded"], groups)
     result["source"] = scored.source

@@ -6,7 +6,7 @@ rate is undefined (nothing over nothing) is left out and listed under `skipped`,
 as 0; a ratio of 0 to 0 is null, where fairlearn gives NaN.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +37,14 @@ ALL_ZERO = "the rate is 0 in every group, and a ratio of 0 to 0 is undefined"
 
 @dataclass(frozen=True, kw_only=True)
 class Resampling:
-    """How often the count table is drawn anew, and from which seed; no replicates, no drawing."""
+    """How often the count table is drawn anew, and from which seed; no replicates, no drawing.
+
+    `on_progress` hears the share drawn so far, every second or so; raising there stops the drawing.
+    """
 
     replicates: int
     seed: int
+    on_progress: Callable[[float], None] = lambda share: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +166,7 @@ def draws_of(counts: NDArray[np.int64], resampling: Resampling) -> Iterator[NDAr
     shares = counts.ravel() / rows
     step = max(1, CHUNK // counts.size)
     for start in range(0, resampling.replicates, step):
+        resampling.on_progress(start / resampling.replicates)
         some = min(step, resampling.replicates - start)
         yield generator.multinomial(rows, shares, size=some).reshape(some, *counts.shape)
 

@@ -1,6 +1,7 @@
 """Group fairness of decisions: rates per group and intersection, and the disparities between them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ def assess(
     replicates: int = 0,
     seed: int = 0,
     min_group: int = 2,
+    on_progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
     """Rates per group, and the disparities between groups, of one set of decisions.
 
@@ -32,7 +34,8 @@ def assess(
     group of its own, null. intersections: True crosses all attributes, False none, a list names which
     attributes to cross. Rates and differences are shares from 0 to 1, with Wilson limits per rate; a
     disparity has Newcombe or MOVER-R limits, or percentiles of `replicates` redrawn count tables.
-    A group of fewer than `min_group` rows is reported but kept out of the disparities.
+    A group of fewer than `min_group` rows is reported but kept out of the disparities. `on_progress` hears
+    the share of the tables that was redrawn so far; what it raises passes through.
     Raises Unmeasurable for input that has no right answer. Equal to fairlearn's MetricFrame wherever every
     rate is defined; see disparities.py for where it isn't.
     """
@@ -61,10 +64,17 @@ def assess(
         "min_group": min_group,
         "limitations": collapsed(labels, favourable),
     }
-    resampling = Resampling(replicates=replicates, seed=seed)
-    for table in tables:
+    for place, table in enumerate(tables):
+        told = partial(tell, on_progress, place, len(tables))
+        resampling = Resampling(replicates=replicates, seed=seed, on_progress=told)
         add(result, table, confidence=confidence, min_group=min_group, resampling=resampling)
     return result
+
+
+def tell(on_progress: Callable[[float], None] | None, place: int, tables: int, share: float) -> None:
+    """Pass on the share of all tables that is done, from the share of one of them."""
+    if on_progress is not None:
+        on_progress((place + share) / tables)
 
 
 def add(
