@@ -38,7 +38,7 @@ def header(given: Iterator[Row], *, name: str) -> list[str]:
     if not line:
         raise BadInput(f"{name} holds nothing but blank lines; upload the file with its data.", where=name)
     if len(first) == 1:
-        _refuse_delimiter(first[0], name)
+        refuse_delimiter(first[0], name)
     names = [cell.strip() for cell in first]
     for position, column in enumerate(names, 1):
         if not column:
@@ -106,7 +106,7 @@ def _malformed(error: csv.Error, name: str, line: int) -> BadInput:
     )
 
 
-def _refuse_delimiter(cell: str, name: str) -> None:
+def refuse_delimiter(cell: str, name: str) -> None:
     for delimiter, word in DELIMITERS.items():
         if delimiter in cell:
             raise BadInput(
