@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,17 +155,15 @@ def test_an_altered_artifact_is_found_at_release(story: Story) -> None:
     story.measure()
     asked = story.request()
     story.sign_all(asked)
-    path = story.version.artifact.path
-    with default_storage.open(path, "rb") as file:
-        kept = file.read()
+    path = Path(default_storage.path(story.version.artifact.path))
+    kept = path.read_bytes()
+    path.chmod(0o640)
     try:
-        with open(default_storage.path(path), "wb") as file:
-            file.write(kept + b"\0")
+        path.write_bytes(kept + b"\0")
         with pytest.raises(Refused) as refused:
             promotion.release(promotion=asked, actor=story.owner, reason=WHY)
     finally:
-        with open(default_storage.path(path), "wb") as file:
-            file.write(kept)
+        path.write_bytes(kept)
     assert codes(refused) == {"artifact_changed"}
     assert gates.judge(promotion=asked, actor=story.owner).decision == "allowed"
 
