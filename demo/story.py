@@ -23,7 +23,7 @@ from governance import policies, promotion, signoff, tiering
 from people import membership
 from people.models import Meaning, Unit
 from people.roles import Role
-from registry import cards, datasets, environments, importing, inventory, versions
+from registry import cards, datasets, environments, importing, inventory, mapping, versions
 from registry.models import Dataset, Environment, RegisteredModel, Version
 from trail.actors import SYSTEM
 
@@ -94,7 +94,7 @@ def open_environments(root: Unit) -> Environment:
 def import_portfolio(root: Unit) -> None:
     unit = membership.open_unit(name="US Federal AI Inventory 2025", parent=root, actor=SYSTEM, reason=WHY)
     report = importing.import_models(
-        path=FEDERAL, mapping=MAPPING, unit=unit, dry_run=False, actor=SYSTEM, reason="Public record, imported whole"
+        path=FEDERAL, mapping=mapping.load(MAPPING), unit=unit, dry_run=False, actor=SYSTEM, reason="Public record, imported whole"
     )
     if report.refused:
         raise RuntimeError(f"{len(report.refused)} rows of the federal inventory were refused; the first: {report.refused[0]}")
@@ -135,7 +135,13 @@ def register_challenger(model: RegisteredModel, scorecard: Version, folder: Path
             file_name="challenger.json",
             label="2.0 challenger",
             notes="120 boosted trees of depth 3 on the same rows.",
-            facts={"algorithm": "gradient boosting", "trees": 120, "depth": 3, "seed": train.SEED},
+            facts={
+                "algorithm": "gradient boosting",
+                "trees": 120,
+                "depth": 3,
+                "seed": train.SEED,
+                "labels": ["bad", "good"],
+            },
             trained_on=[training],
             derived_from=scorecard,
             actor=get("developer"),
@@ -201,7 +207,7 @@ def promote(version: Version, production: Environment) -> None:
     sign(asked, "owner", Role.OWNER, Meaning.RESPONSIBILITY, "Use as described in the card.")
     sign(asked, "validator", Role.VALIDATOR, Meaning.REVIEW, "Checks repeated on the held-out rows.")
     sign(asked, "risk", Role.HEAD_OF_MODEL_RISK, Meaning.APPROVAL, "Approved for instalment loans up to DM 20,000.")
-    promotion.release(promotion_id=asked.pk, actor=get("owner"), reason="All requirements are met")
+    promotion.release(promotion=asked, actor=get("owner"), reason="All requirements are met")
 
 
 def sign(asked: Any, login: str, role: Role, meaning: Meaning, comment: str) -> None:
