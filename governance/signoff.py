@@ -228,10 +228,10 @@ def objections(
     promotion: Promotion, signer: User, role: Role, meaning: Meaning, *, shown_digest: str = ""
 ) -> list[Objection]:
     """What stands against this signature, the password aside."""
-    return _objections(read(promotion), signer, role, meaning, shown_digest)
+    return objections_in(read(promotion), signer, role, meaning, shown_digest)
 
 
-def _objections(case: Case, signer: User, role: Role, meaning: Meaning, shown_digest: str = "") -> list[Objection]:
+def objections_in(case: Case, signer: User, role: Role, meaning: Meaning, shown_digest: str = "") -> list[Objection]:
     found = []
     if not case.promotion.is_open:
         found.append(Objection("not_open", f"This promotion is {case.promotion.get_status_display().lower()}."))
@@ -262,7 +262,7 @@ def sign(
     why = reason.strip() or comment.strip() or f"Signed as {role.label}"
     with recording(Event.SIGNED, actor=actor, reason=why, subject=promotion) as entry:
         case = read(promotion, lock=True)
-        standing = _objections(case, actor, role, meaning, dossier_digest)
+        standing = objections_in(case, actor, role, meaning, dossier_digest)
         standing += signing.credential_objections(actor, password)
         if standing:
             raise Refused(standing)

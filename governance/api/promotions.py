@@ -42,7 +42,7 @@ class ObjectionData(serializers.Serializer[Any]):
 
 
 class EvidenceData(serializers.Serializer[Any]):
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.CharField(help_text="run, signature, policy, tiering, artifact, dataset or version")
     id = serializers.CharField()
     digest = serializers.CharField()
