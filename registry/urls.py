@@ -1,9 +1,21 @@
 from django.urls import URLPattern, path
 
 from registry.api import datasets, lineage, models, units, versions
+from registry.views import datasets as dataset_pages
+from registry.views import models as model_pages
+from registry.views import versions as version_pages
 
 app_name = "registry"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("models/", model_pages.model_list, name="model-list"),
+    path("models/new/", model_pages.model_new, name="model-new"),
+    path("models/<slug:slug>/", model_pages.model_detail, name="model-detail"),
+    path("models/<slug:slug>/edit/", model_pages.model_edit, name="model-edit"),
+    path("models/<slug:slug>/versions/new/", version_pages.version_new, name="version-new"),
+    path("datasets/", dataset_pages.dataset_list, name="dataset-list"),
+    path("datasets/new/", dataset_pages.dataset_new, name="dataset-new"),
+    path("datasets/<uuid:pk>/", dataset_pages.dataset_detail, name="dataset-detail"),
+]
 api_urlpatterns = [
     path("models/", models.ModelList.as_view(), name="model-list"),
     path("models/<slug:slug>/", models.ModelDetail.as_view(), name="model-detail"),

@@ -1,0 +1,73 @@
+"""Measured numbers as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+NOT_DEFINED = "not defined"
+MINUS = "−"
+
+
+@register.filter
+def figure(value: Any) -> str:
+    """Three decimals; a value that could not be measured says so."""
+    if value is None or value == "":
+        return NOT_DEFINED
+    text = f"{float(value):,.3f}"
+    if float(text.replace(",", "")) == 0:
+        return "0.000"
+    return text.replace("-", MINUS)
+
+
+@register.filter
+def span(estimate: Any) -> str:
+    """The limits of an estimate: 0.702 to 0.772; an upper limit may be unbounded."""
+    low, high = (estimate.get("low"), estimate.get("high")) if estimate else (None, None)
+    if low is None and high is None:
+        return "no interval"
+    return f"{figure(low)} to {'unbounded' if high is None else figure(high)}"
+
+
+@register.filter
+def percent(share: Any) -> str:
+    return NOT_DEFINED if share is None else f"{100 * float(share):.1f} %".replace(".0 %", " %")
+
+
+@register.filter
+def words(name: str) -> str:
+    """A name of a metric as words: true_positive_rate → true positive rate."""
+    return str(name).replace("_", " ")
+
+
+@register.filter
+def group(values: Any) -> str:
+    """A group by its values: female, ≤25."""
+    if not values:
+        return NOT_DEFINED
+    return ", ".join("not stated" if value is None else str(value) for value in values.values())
+
+
+@register.filter
+def signed(value: Any) -> str:
+    """A contribution with its sign: +0.310."""
+    text = figure(value)
+    return text if value is None or text.startswith(MINUS) or text == "0.000" else f"+{text}"
+
+
+@register.filter
+def stated(value: Any) -> str:
+    """A parameter as it was stated."""
+    match value:
+        case None | [] | {}:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(stated(item) for item in value)
+        case dict():
+            return "; ".join(f"{name}: {stated(item)}" for name, item in value.items())
+    return str(value)

@@ -1,0 +1,53 @@
+"""Asking for a run: which check, which dataset, and its parameters."""
+
+from __future__ import annotations
+
+from typing import cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from audits import runs
+from audits.forms.checks import FORMS
+from audits.forms.choice import ChoiceForm
+from audits.forms.params import ParamsForm
+from people.access import objections_to
+from people.models import User
+from people.roles import Duty
+from registry import queries as registry
+from registry.forms import refusals
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def run_new(request: HttpRequest, version: UUID) -> HttpResponse:
+    user = cast(User, request.user)
+    measured = registry.version(user, version)
+    choice = ChoiceForm(request.POST or request.GET, user=user)
+    form = params_form(request, choice)
+    if form and form.is_bound and form.is_valid() and choice.dataset and choice.check_name:
+        with refusals.shown_in(form):
+            run = runs.request(
+                version=measured,
+                check=choice.check_name,
+                dataset=choice.dataset,
+                params=form.params(),
+                actor=user,
+                reason=form.cleaned_data["reason"] or "Asked for on the version's page",
+            )
+            messages.success(request, "The run is queued.")
+            return redirect("audits:run-detail", run.pk)
+    objections = objections_to(user, Duty.MEASURE, measured.unit_path)
+    context = {"nav": "runs", "version": measured, "choice": choice, "form": form, "objections": objections}
+    return render(request, "audits/run_form.html", context, status=refusals.status(form) if form else 200)
+
+
+def params_form(request: HttpRequest, choice: ChoiceForm) -> ParamsForm | None:
+    """The fields of the chosen check on the chosen dataset; none until both are chosen."""
+    if choice.chosen is None or choice.dataset is None:
+        return None
+    kind = FORMS[choice.chosen.NAME]
+    data = request.POST if request.method == "POST" else None
+    return kind(data, dataset=choice.dataset, target=request.GET.get("target", ""), url=request.path)
