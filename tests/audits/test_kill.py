@@ -128,9 +128,7 @@ def test_a_run_that_was_cancelled_stops_its_worker(
 
     def ask(replicates: int) -> Run:
         params = {"replicates": replicates}
-        return runs.request(
-            version=bare, check="fairness", dataset=dataset, params=params, actor=developer, reason=WHY
-        )
+        return runs.request(version=bare, check="fairness", dataset=dataset, params=params, actor=developer, reason=WHY)
 
     endless = ask(1_000_000)
     worker()
