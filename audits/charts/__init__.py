@@ -26,7 +26,7 @@ def rates(
 ) -> SafeString:
     """Each group's rates with their intervals, for one set of attributes (the first by default)."""
     attributes = list(attributes or result["groups"][0]["group"])
-    groups = [row for row in result["groups"] if list(row["group"]) == attributes]
+    groups = [row for row in result["groups"] if set(row["group"]) == set(attributes)]
     named = ", ".join(specs.words(metric) for metric in metrics)
     said = f"{named} by {' and '.join(attributes)}, {len(groups)} groups".capitalize()
     shown = sorted(groups, key=lambda row: -row["n"])[: specs.MOST_GROUPS]

@@ -58,7 +58,7 @@ def bare(register: Callable[..., Version]) -> Version:
 
 @pytest.fixture
 def check(api: Callable[..., Any], developer: User) -> Callable[..., dict[str, Any]]:
-    """`check(version, name, dataset, **params)`: ask over the API, let the worker's code do it, read it over the API."""
+    """`check(version, name, dataset, **params)`: ask over the API, do it as the worker does, read it over the API."""
     client = api(developer)
 
     def ask(version: Version, name: str, dataset: Dataset, **params: Any) -> dict[str, Any]:

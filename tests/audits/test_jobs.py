@@ -334,6 +334,6 @@ def test_ids_are_what_travels(published: list[str], monkeypatch: pytest.MonkeyPa
 
     done: list[UUID] = []
     monkeypatch.setattr(tasks.jobs, "work", done.append)
-    id = uuid4()
-    tasks.work(job_id=str(id))
-    assert done == [id]
+    job_id = uuid4()
+    tasks.work(job_id=str(job_id))
+    assert done == [job_id]

@@ -67,7 +67,7 @@ def worker(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     for process in started:
         kill(process)
     for log in tmp_path.glob("*.log"):
-        print(log.name, log.read_text(), sep="\n")  # shown if the test failed
+        sys.stdout.write(f"{log.name}\n{log.read_text()}\n")  # shown if the test failed
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
