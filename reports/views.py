@@ -1,0 +1,142 @@
+"""The model card and the evidence packs of a version, as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from governance.views.posting import attempt
+from people.access import objections_to
+from people.models import User
+from people.roles import Duty
+from registry import cards as sections
+from registry import queries as registry
+from registry.models import Version
+from reports import cards, documents, packs, queries
+from reports.forms import PackForm, SectionForm
+from reports.models import Pack
+
+FORMATS: dict[str, tuple[str, Callable[[cards.Card], bytes | str]]] = {
+    "pdf": ("application/pdf", cards.as_pdf),
+    "html": ("text/html; charset=utf-8", cards.as_html),
+    "md": ("text/markdown; charset=utf-8", cards.as_markdown),
+    "json": ("application/json", cards.as_json),
+}
+MOST_PACKS = 5
+
+
+@require_safe
+def card(request: HttpRequest, pk: UUID) -> HttpResponse:
+    version = registry.version(_user(request), pk)
+    written = registry.card_sections(version)
+    context = _documents(request, version) | {
+        "nav": "models",
+        "card": cards.card(version),
+        "written": [(section, written.get(section.key)) for section in sections.SECTIONS],
+        "formats": FORMATS,
+        "may_not_write": objections_to(_user(request), Duty.REGISTER, version.unit_path),
+    }
+    return render(request, "reports/site_card.html", context)
+
+
+@require_safe
+def card_download(request: HttpRequest, pk: UUID, kind: str) -> HttpResponse:
+    if kind not in FORMATS:
+        raise Http404
+    version = registry.version(_user(request), pk)
+    content_type, rendered = FORMATS[kind]
+    name = f"{version.model.slug}-v{version.number}-card.{kind}"
+    response = HttpResponse(rendered(cards.card(version)), content_type=content_type)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    if kind == "html":
+        response["Content-Security-Policy"] = documents.style()["policy"]
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def card_edit(request: HttpRequest, pk: UUID, section: str) -> HttpResponse:
+    user, version = _user(request), registry.version(_user(request), pk)
+    asked = next((each for each in sections.SECTIONS if each.key == section), None)
+    if asked is None:
+        raise Http404
+    old = registry.card_sections(version).get(section)
+    form = SectionForm(request.POST) if request.method == "POST" else SectionForm(initial={"text": old.text if old else ""})
+    may_not = objections_to(user, Duty.REGISTER, version.unit_path)
+    context = {"nav": "models", "version": version, "section": asked, "old": old, "form": form, "may_not_write": may_not}
+    if request.method != "POST":
+        return render(request, "reports/site_card_edit.html", context)
+    tried = attempt(form, lambda data: sections.write_section(version=version, section=section, actor=user, **data))
+    if not tried.succeeded:
+        refused = {"refused": tried.objections}
+        return render(request, "reports/site_card_edit.html", context | refused, status=tried.status)
+    messages.success(request, f"“{asked.title}” is written.")
+    return redirect("reports:card", pk)
+
+
+@require_safe
+def version_documents(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The part of a version's dossier that this room knows: how complete its card is, and its packs."""
+    version = registry.version(_user(request), pk)
+    context = _documents(request, version) | {"completeness": cards.card(version).completeness}
+    return render(request, "reports/site_documents.html", context)
+
+
+@require_POST
+def pack_request(request: HttpRequest, pk: UUID) -> HttpResponse:
+    user, version, form = _user(request), registry.version(_user(request), pk), PackForm(request.POST)
+    tried = attempt(form, lambda data: packs.request(version=version, actor=user, reason=data["reason"]))
+    if not tried.succeeded:
+        sent = {"pack_form": form, "refused": tried.objections}
+        return render(request, "reports/site_packs.html", _documents(request, version) | sent, status=tried.status)
+    messages.success(request, "The evidence pack is being built.")
+    return redirect("reports:pack-list", pk)
+
+
+@require_safe
+def pack_list(request: HttpRequest, pk: UUID) -> HttpResponse:
+    return render(request, "reports/site_packs.html", _documents(request, registry.version(_user(request), pk)))
+
+
+@require_safe
+def pack_status(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The progress of a pack; asked for again until it is built, then the page is shown anew."""
+    pack = queries.pack(_user(request), pk)
+    response = render(request, "reports/site_pack_progress.html", {"pack": pack, "percent": _percent(pack)})
+    if not pack.job.is_open:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_safe
+def pack_download(request: HttpRequest, pk: UUID) -> FileResponse:
+    """The ZIP; each download stands in the trail."""
+    pack = queries.pack(_user(request), pk)
+    file = packs.open_download(pack=pack, actor=_user(request), reason="Downloaded from the page")
+    return FileResponse(file, as_attachment=True, filename=packs.file_name(pack), content_type="application/zip")
+
+
+def _documents(request: HttpRequest, version: Version) -> dict[str, Any]:
+    """What the page of a version's packs and every part of it needs."""
+    found = list(queries.packs(_user(request)).filter(version=version)[: MOST_PACKS + 1])
+    return {
+        "nav": "models",
+        "version": version,
+        "packs": [(pack, _percent(pack)) for pack in found[:MOST_PACKS]],
+        "has_more_packs": len(found) > MOST_PACKS,
+        "pack_form": PackForm(),
+        "may_not_export": objections_to(_user(request), Duty.EXPORT, version.unit_path),
+    }
+
+
+def _percent(pack: Pack) -> int:
+    return round(100 * pack.job.progress)
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)
