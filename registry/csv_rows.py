@@ -124,6 +124,7 @@ def _refuse_twins(names: list[str], line: int, name: str) -> None:
     twins = [column for column, count in Counter(names).items() if count > 1]
     if twins:
         raise BadInput(
-            f"{name}, line {line}: the name “{twins[0]}” heads {names.count(twins[0])} columns; rename all but one.",
+            f"{name}, line {line}: the name “{twins[0]}” heads {names.count(twins[0])} columns; rename all but one, "
+            "or add a header if this is a row of data.",
             where=f"{name}, column “{twins[0]}”",
         )

@@ -17,6 +17,7 @@ from registry import words
 from registry.events import Event
 from registry.models import CustomField, RegisteredModel
 from registry.permission import require
+from registry.queries import line
 from trail.canonical import canonical
 from trail.errors import BadInput
 from trail.record import Draft, plain, recording
@@ -103,12 +104,6 @@ def add_field(
 def custom_fields(unit: Unit) -> list[CustomField]:
     """The fields that the unit and those above it added."""
     return list(CustomField.objects.filter(unit__path__in=line(unit.path)).select_related("unit"))
-
-
-def line(path: str) -> list[str]:
-    """The unit's path and those above it."""
-    parts = path.split("/")
-    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
 
 
 def own_roles(user: User, unit: Unit) -> dict[str, User]:

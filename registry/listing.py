@@ -9,8 +9,8 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from people.models import Unit, User
 from people.queries import within
 from registry import queries
-from registry.inventory import line
 from registry.models import Dataset, Deployment, RegisteredModel, Version
+from registry.queries import line
 from registry.stages import Stage
 
 

@@ -118,14 +118,14 @@ def dataset(user: User, id: UUID | str) -> Dataset:
 
 def environments(user: User) -> QuerySet[Environment]:
     """The environments of the units the user sees, and of those above them: a bank's production is its units'."""
-    above = {path for seen in units_for(user).values_list("path", flat=True) for path in _line(seen)}
+    above = {path for seen in units_for(user).values_list("path", flat=True) for path in line(seen)}
     return Environment.objects.filter(unit__path__in=above).select_related("unit").order_by("slug", "unit__path")
 
 
 def environments_for(version: Version) -> QuerySet[Environment]:
     """Where this version can be promoted to: the environments of its unit and those above it, nearest first."""
     return (
-        Environment.objects.filter(unit__path__in=_line(version.unit_path))
+        Environment.objects.filter(unit__path__in=line(version.unit_path))
         .select_related("unit")
         .order_by("slug", "-unit__path")
     )
@@ -145,6 +145,12 @@ def unit(user: User, path: str) -> Unit:
     if found is None:
         raise BadInput(f"There is no unit {path[:200]} that you may see; GET units/ lists yours.", where="unit")
     return found
+
+
+def line(path: str) -> list[str]:
+    """The unit's path and those above it."""
+    parts = path.split("/")
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
 
 
 def lineage(user: User) -> QuerySet[Lineage]:
@@ -177,11 +183,6 @@ def _uuid(id: UUID | str) -> UUID:
         return id if isinstance(id, UUID) else UUID(str(id))
     except ValueError as error:
         raise Http404 from error
-
-
-def _line(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
 
 
 def _any_field(word: str) -> Q:

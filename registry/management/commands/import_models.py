@@ -15,7 +15,6 @@ from registry.importing import Report
 from trail.actors import SYSTEM
 from trail.errors import BadInput, Refused
 
-
 MOST_SHOWN = 20
 
 
