@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from audits import checks
+from audits.events import Event
 from audits.models import Job, Run
 from governance import thresholds
 from governance.case import Case, documents, fits
@@ -16,6 +17,7 @@ from governance.requirement import Evidence, Requirement, Verdict, met, missing
 from registry.models import RegisteredModel
 from trail.canonical import digest
 from trail.errors import Objection
+from trail.models import Entry
 
 SHOWN = ("favourable", "threshold", "prediction", "score", "sensitive")
 
@@ -66,8 +68,8 @@ def _judged(case: Case, rule: dict[str, Any], run: Run) -> tuple[list[Objection]
     """Everything but its age that stands against a run, and what it met."""
     name, link = rule["check"], f"/runs/{run.pk}/"
     record = bytes(run.record)
-    if digest(record) != run.result_digest:
-        sentence = f"The {name} result is not the one that was recorded: its digest differs."
+    if not digest(record) == run.result_digest == _recorded(run):
+        sentence = f"The {name} result is not the one that the trail holds: its digest differs."
         return [Objection("evidence_altered", sentence, "Run the check again, and find out who changed it.", link)], []
     content = json.loads(record)
     objections, said = [], []
@@ -90,6 +92,12 @@ def _judged(case: Case, rule: dict[str, Any], run: Run) -> tuple[list[Objection]
                 Objection("threshold_not_met", f"{threshold['why']} {sentence}", "Change the model.", link)
             )
     return objections, said
+
+
+def _recorded(run: Run) -> str:
+    """The digest that the trail holds of the run's result."""
+    entry = Entry.objects.filter(type=Event.RUN_SUCCEEDED.value, subject_id=str(run.pk)).order_by("-at").first()
+    return str(entry.content["facts"]["result_digest"]) if entry else ""
 
 
 def _source_objections(case: Case, rule: dict[str, Any], result: dict[str, Any], link: str) -> list[Objection]:

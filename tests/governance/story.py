@@ -129,7 +129,7 @@ def run(
     done = status == "succeeded"
     found = (result or RESULTS[check]) | {"source": source or {"kind": "artifact", "digest": version.digest}}
     record = canonical_result({"run": {"artifact_digest": version.digest}, "result": found}) if done else b""
-    with recording(Event.RUN_SUCCEEDED, actor=by, reason=WHY, subject=version) as entry:
+    with recording(Event.RUN_SUCCEEDED if done else Event.RUN_REQUESTED, actor=by, reason=WHY) as entry:
         made = Run(
             version=version,
             check_name=check,
@@ -142,7 +142,8 @@ def run(
             result_digest=digest(record) if done else "",
             finished_at=timezone.now() - timedelta(days=days_ago) if done else None,
         )
-        entry.create(made)
+        entry.about = entry.create(made)
+        entry.facts = {"check": check, "result_digest": made.result_digest}
     return made
 
 
