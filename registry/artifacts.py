@@ -19,10 +19,13 @@ def keep(entry: Draft, file: storage.Source, *, name: str, claimed_digest: str =
     except Refusal as refusal:
         raise BadInput(str(refusal), where=content.name) from refusal
     entry.facts |= {"digest": f"sha256:{content.sha256}", "format": format_.value, "size": content.size}
-    known = Artifact.objects.filter(sha256=content.sha256).first()
-    path = storage.keep(content, folder=FOLDER)
-    if known is not None:
-        return known
-    return entry.create(
-        Artifact(sha256=content.sha256, size=content.size, format=format_.value, file_name=content.name, path=path)
+    kept, _ = Artifact.objects.get_or_create(
+        sha256=content.sha256,
+        defaults={
+            "size": content.size,
+            "format": format_.value,
+            "file_name": content.name,
+            "path": storage.keep(content, folder=FOLDER),
+        },
     )
+    return kept

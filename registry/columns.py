@@ -58,6 +58,9 @@ class Column:
             kind = cells.kind(bare)
             if cells.is_formula(text):
                 self._refuse_formula(text, chunk.first(text))
+            if "\0" in text:
+                place = at(self.file, column=self.name, place=chunk.first(text))
+                raise BadInput(f"{place}: a NUL character can’t be stored; take it away.", where=place)
             if kind not in self.kinds:
                 self.kinds[kind] = chunk.first(text)
             if kind is Kind.MISSING:

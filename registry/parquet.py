@@ -59,9 +59,9 @@ def _kind(field: Any, name: str) -> Kind:
 
 def _refuse_names(names: list[str], name: str) -> None:
     for column in names:
-        if not column.strip() or names.count(column) > 1:
+        if not column.strip() or not column.isprintable() or names.count(column) > 1:
             raise BadInput(
-                f"{name}, column “{column}”: each column needs a name of its own; rename it.",
+                f"{name}, column “{column}”: each column needs a plain name of its own; rename it.",
                 where=f"{name}, column “{column}”",
             )
     if not names:

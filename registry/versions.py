@@ -86,4 +86,5 @@ def _refuse_infinite(value: Any, where: str) -> None:
         words.text(value, where=where, most=MOST_FACTS)
     children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
     for key, item in children:
+        words.text(str(key), where=where, most=MOST_FACTS)
         _refuse_infinite(item, f"{where}.{key}")

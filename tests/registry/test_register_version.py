@@ -70,6 +70,7 @@ def test_a_half_written_file_is_written_anew(model, developer, scorecard_file):
         (b"tree\n", "x.txt", {"digest": "md5:1"}, 422, "is no digest"),
         (None, "", {"digest": "sha256:" + "0" * 64}, 422, "no artifact came with it"),
         (None, "", {"facts": {"x": {"y": [float("nan")]}}}, 422, "facts.x.y.0 is nan"),
+        (None, "", {"facts": {"a\0": 1}}, 422, "can’t be stored"),
         (None, "", {"facts": [1]}, 422, "facts must be a JSON object"),
         (None, "", {"facts": {"x": "y" * 100_001}}, 422, "at most 100,000 fit"),
         (None, "", {"label": "x" * 61}, 422, "label holds 61 characters"),

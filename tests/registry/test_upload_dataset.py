@@ -232,6 +232,7 @@ def test_parquet_refusals_name_column_and_row(bank, developer):
         (pd.DataFrame({"a": [[1], [2]]}), "column “a”: cells of type list"),
         (pd.DataFrame({"a": [1.0, float("inf")]}), "column “a”, row 2: an infinite number"),
         (pd.DataFrame({"a": ["x", "=1+1"]}), "column “a”, row 2: “=1+1” would run"),
+        (pd.DataFrame({"a": ["x", "y\0"]}), "column “a”, row 2: a NUL character"),
         (pd.DataFrame({"a": []}), "columns and no rows"),
     ]:
         with pytest.raises(BadInput, match=r"t\.parquet") as bad:
