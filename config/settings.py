@@ -181,6 +181,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "audits.models.Job.Status",
+        "PromotionStatus": "governance.models.promotion.Promotion.Status",
+    },
 }
 
 CELERY_BROKER_URL = env.str("BROKER_URL", default="filesystem://")

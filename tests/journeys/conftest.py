@@ -31,7 +31,12 @@ class Running:
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def token(self, login: str, *scopes: str) -> str:
@@ -132,7 +137,9 @@ class Http:
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url, token
 
-    def __call__(self, method: str, path: str, data: Any = None, files: dict[str, tuple[str, bytes]] | None = None) -> Answer:
+    def __call__(
+        self, method: str, path: str, data: Any = None, files: dict[str, tuple[str, bytes]] | None = None
+    ) -> Answer:
         headers = {"Authorization": f"Bearer {self.token}"}
         body = None
         if files is not None:

@@ -90,7 +90,9 @@ class Command(BaseCommand):
 
 def _start(arguments: list[str]) -> subprocess.Popen[bytes]:
     # a session of its own, so that Ctrl-C reaches this process alone, which then ends the others in order
-    return subprocess.Popen([sys.executable, "-m", *arguments], cwd=settings.BASE_DIR, start_new_session=True)
+    # Celery warns of root at every start; what matters of it, models, runs unprivileged in a child of its own
+    quiet = ["-W", "ignore:You're running the worker with superuser privileges"]
+    return subprocess.Popen([sys.executable, *quiet, "-m", *arguments], cwd=settings.BASE_DIR, start_new_session=True)
 
 
 def _end(processes: dict[str, subprocess.Popen[bytes]]) -> None:
