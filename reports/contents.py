@@ -28,8 +28,7 @@ To read it       evidence.pdf, or card.html
 To check it      python3 verify.py {file} --key KEY
 
 verify.py is one file that needs nothing but Python. Take it, and KEY, the issuer's public key, from a place you
-trust: not from whoever handed you this archive, and not from the archive itself, which holds neither. Any altered
-byte makes the check fail and say what was altered.
+trust, not from whoever handed you this archive. Any altered byte makes the check fail and say what was altered.
 
   evidence.pdf             everything below, in words
   card.html, .md, .json    the model card, for people, model hubs and machines

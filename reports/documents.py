@@ -52,4 +52,8 @@ def pdf(html: str, *, identity: bytes) -> bytes:
     identifier = sha256(identity).digest()[:IDENTIFIER_BYTES]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # WeasyPrint leaves its colour profile's file open
-        return bytes(HTML(string=html, url_fetcher=refuse).write_pdf(pdf_variant=VARIANT, pdf_identifier=identifier))
+        try:
+            made = HTML(string=html, url_fetcher=refuse).write_pdf(pdf_variant=VARIANT, pdf_identifier=identifier)
+        except FatalURLFetchingError as error:  # no Exception by itself, so nothing else would catch it
+            raise RuntimeError(str(error)) from error
+    return bytes(made)

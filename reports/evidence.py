@@ -46,9 +46,8 @@ class Told:
     promotions: Table
     tier: list[str]
     signatures: list[dict[str, Any]]
-    policy: str
     requirements: list[dict[str, Any]]
-    no_requirements: str
+    counted: str
     evaluations: Table
     runs: Table
     results: list[dict[str, Any]]
@@ -77,9 +76,8 @@ def told(found: Evidence) -> Told:
         promotions=decided.promotion_table(list(queries.promotions(found.version))),
         tier=tier_steps(found),
         signatures=[signature(found, each) for each in found.signatures],
-        policy=policy(found),
         requirements=[each | {"tone": TONES.get(each["verdict"], "")} for each in found.gate["requirements"]],
-        no_requirements="Without a promotion there is nothing the gate could be asked.",
+        counted=counted(found.gate["requirements"]),
         evaluations=evaluations(found),
         runs=runs(found.runs[-MOST_RUNS:]),
         results=[summary(run) for run in newest(found.runs)],
@@ -113,6 +111,11 @@ def verdict(found: Evidence) -> tuple[str, str]:
     )
 
 
+def counted(requirements: list[dict[str, Any]]) -> str:
+    met = sum(each["verdict"] == "met" for each in requirements)
+    return f"{met} of {len(requirements)} are met" if requirements else "None were asked"
+
+
 def tier_steps(found: Evidence) -> list[str]:
     return [bullet for item in decided.tier(found.version) for bullet in item.bullets or []]
 
@@ -128,13 +131,6 @@ def signature(found: Evidence, each: Any) -> dict[str, Any]:
         "digest": each.digest,
         "doubt": found.doubts.get(str(each.pk), ""),
     }
-
-
-def policy(found: Evidence) -> str:
-    stated = found.gate["policy"]
-    if stated["name"] is None:
-        return "No policy was in force for this version, so nothing is allowed."
-    return f"Judged by the policy {stated['name']}, version {stated['version']}, {stated['digest']} (policy.yaml)."
 
 
 def evaluations(found: Evidence) -> Table:
@@ -155,12 +151,12 @@ def runs(listed: list[Run]) -> Table:
             checks.get(run.check_name).TITLE,
             run.dataset.name,
             run.requested_by.name,
-            moment(run.finished_at) if run.finished_at else "–",
+            f"{run.finished_at:%-d %b %Y, %H:%M}" if run.finished_at else "–",
             str(run.pk),
         )
         for run in listed
     ]
-    return Table(columns=("Check", "Dataset", "Asked for by", "Finished", "Run"), rows=rows)
+    return Table(columns=("Check", "Dataset", "Asked for by", "Finished (UTC)", "Run"), rows=rows)
 
 
 def newest(listed: list[Run]) -> list[Run]:

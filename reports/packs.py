@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import BinaryIO, cast
 
 from django.core.files.storage import default_storage
@@ -14,6 +13,7 @@ from audits.models import Job
 from people.access import require
 from people.models import User
 from people.roles import Duty
+from registry import storage
 from registry.models import Version
 from reports import contents
 from reports.events import Event
@@ -49,11 +49,10 @@ def build(job: Job, lease: Lease) -> None:
     pack = Pack.objects.select_related("requested_by", "version__model__unit", "version__artifact").get(job=job)
     sealed = contents.sealed(pack, progress=lease.progress)
     with TemporaryUploadedFile(f"{pack.pk}.zip", "application/zip", 0, None) as file:
-        write_pack(cast(BinaryIO, file.file), sealed)
-        file.file.flush()
-        size = file.file.tell()
-        file.seek(0)
-        sha256 = hashlib.file_digest(cast(BinaryIO, file.file), "sha256").hexdigest()
+        written = cast(BinaryIO, file.file)
+        write_pack(written, sealed)
+        written.flush()
+        size, sha256 = written.tell(), storage.sha256(written)
         lease.progress(0.95, "Storing the pack")
         path = default_storage.save(f"packs/{pack.pk}.zip", file)
     try:
@@ -74,12 +73,11 @@ def open_download(*, pack: Pack, actor: User, reason: str) -> BinaryIO:
     with recording(Event.PACK_DOWNLOADED, actor=actor, reason=reason, subject=pack) as entry:
         require(actor, Duty.EXPORT, pack.unit_path)
         entry.facts = {"sha256": pack.sha256}
-        file = cast(BinaryIO, default_storage.open(pack.path, "rb"))
-        if hashlib.file_digest(file, "sha256").hexdigest() != pack.sha256:
+        file = storage.open_kept(pack.path)
+        if storage.sha256(file) != pack.sha256:
             file.close()
             sentence = f"The stored file of the {pack} is not the one that was built; ask for a new pack."
             raise BadInput(sentence, where="pack", status=409)
-        file.seek(0)
     return file
 
 

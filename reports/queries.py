@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
@@ -20,7 +22,7 @@ def packs(user: User) -> QuerySet[Pack]:
     return found.select_related("version__model__unit", "job", "requested_by")
 
 
-def pack(user: User, pk: object) -> Pack:
+def pack(user: User, pk: UUID) -> Pack:
     if (found := packs(user).filter(pk=pk).first()) is None:
         raise Http404
     return found

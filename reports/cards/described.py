@@ -46,7 +46,7 @@ class Writing:
 
 def field(model: RegisteredModel, name: str, *, label: str = "", mend: str = EDIT) -> Item:
     """A field of the inventory entry, as a reader would say it."""
-    heading = label or str(model._meta.get_field(name).verbose_name)
+    heading = label or str(getattr(model._meta.get_field(name), "verbose_name", name))
     return Item(label=sentence_case(heading), value=shown(model, name), source="inventory", mend=mend)
 
 

@@ -64,11 +64,9 @@ def mend(check: str) -> str:
 
 
 def measured(found: Any) -> Measured:
-    return (
-        Measured(found.get("value"), found.get("low"), found.get("high"))
-        if isinstance(found, dict)
-        else Measured(found)
-    )
+    """A measure of a result: canonical JSON writes 1.0 as 1, so whole numbers are read as measures too."""
+    parts = found if isinstance(found, dict) else {"value": found}
+    return Measured(*(None if (part := parts.get(name)) is None else float(part) for name in ("value", "low", "high")))
 
 
 def measures_reported(found: Measurement | None) -> Item:
@@ -107,10 +105,10 @@ def of_rows(found: Measurement) -> str:
 
 
 def named(group: dict[str, Any] | None) -> str:
-    """A group in words: `sex female, age 25 to 40`."""
+    """A group by its values alone: the heading above names the attributes, in the same order."""
     if group is None:
         return "–"
-    return ", ".join(f"{name} {'missing' if value is None else value}" for name, value in group.items())
+    return ", ".join("missing" if value is None else str(value) for value in group.values())
 
 
 def fairness(found: Measurement | None) -> list[Item]:
@@ -137,7 +135,7 @@ def compared(found: Measurement, attributes: tuple[str, ...]) -> Iterable[Item]:
         chart="fairness",
         result=found.result | {"groups": groups},
     )
-    gaps = [row for row in found.result["disparities"] if tuple(row.get("attributes", ())) == attributes]
+    gaps = [row for row in found.result["disparities"] if sorted(row["attributes"]) == sorted(attributes)]
     if gaps:
         label = f"{heading}: disparities between groups of {by}"
         yield Item(label=label, value=disparities(gaps), source=found.source)
@@ -172,7 +170,8 @@ def explanation(found: Measurement | None) -> Item:
         return Item(label=label, mend=mend("explainability"))
     ranked = found.result["importance"]
     rows: list[tuple[Cell, ...]] = [
-        (row["feature"], row["mean_abs"], row["mean"], row["share"]) for row in ranked[:MOST_FEATURES]
+        (row["feature"], *(measured(row[name]) for name in ("mean_abs", "mean", "share")))
+        for row in ranked[:MOST_FEATURES]
     ]
     note = f"Mean size and mean of the Shapley values ({found.result['game']}), in the unit of the output."
     if len(ranked) > MOST_FEATURES:

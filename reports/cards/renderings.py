@@ -7,7 +7,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from reports import documents
+from reports import documents, drawings
 from reports.cards.markdown import as_markdown
 from reports.cards.shape import Card, Cell, Item, Measured, Section, Table, Value
 from trail.canonical import canonical_result
@@ -17,7 +17,8 @@ __all__ = ["as_html", "as_json", "as_markdown", "as_pdf"]
 
 def as_html(card: Card) -> str:
     """The card as a document of its own, with its style inside. (Pages include `reports/card.html` instead.)"""
-    return render_to_string("reports/card.html", {"card": card, "standalone": True, **documents.style()})
+    shown = drawings.illustrated(card)
+    return render_to_string("reports/card.html", {"card": shown, "standalone": True, **documents.style()})
 
 
 def as_pdf(card: Card) -> bytes:

@@ -20,7 +20,12 @@ class Measured:
 
     @property
     def interval(self) -> str:
-        return "" if self.low is None or self.high is None else f"{printed(self.low)} to {printed(self.high)}"
+        """The limits, to as many places as the value."""
+        if self.low is None or self.high is None:
+            return ""
+        fixed = self.value is not None and is_fixed(self.value)
+        low, high = (f"{limit:.3f}" if fixed else printed(limit) for limit in (self.low, self.high))
+        return f"{low} to {high}"
 
     def __str__(self) -> str:
         return f"{printed(self.value)} ({self.interval})" if self.interval else printed(self.value)
@@ -29,13 +34,16 @@ class Measured:
 Cell = str | int | float | Measured | None
 
 
+def is_fixed(number: float) -> bool:
+    return number == 0 or LEAST_FIXED <= abs(number) < MOST_FIXED
+
+
 def printed(cell: Cell) -> str:
     """A cell as a reader sees it: three decimals, and a dash for what is undefined."""
     if cell is None:
         return "–"
     if isinstance(cell, float):
-        size = abs(cell)
-        return f"{cell:.3f}" if size == 0 or LEAST_FIXED <= size < MOST_FIXED else f"{cell:.3g}"
+        return f"{cell:.3f}" if is_fixed(cell) else f"{cell:.3g}"
     return f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
@@ -85,10 +93,10 @@ class Item:
     value: Value = None
     source: str = ""
     mend: str = ""
-    # what a chart of the table is drawn from: the check and its result; and the drawing, where a rendering shows it
+    # what charts of the table are drawn from: a check and its result; and the drawings, where a rendering shows them
     chart: str = ""
-    result: dict[str, Any] | None = None
-    drawing: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    drawings: tuple[str, ...] = ()
 
     @property
     def is_stated(self) -> bool:

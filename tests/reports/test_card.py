@@ -81,8 +81,8 @@ def test_each_result_is_stated_as_the_run_recorded_it(
     assert [row[1] for row in by_sex.value.rows] == [
         group["n"] for group in groups if list(group["group"]) == ["personal_status_and_sex"]
     ]
-    crossed = [each for each in card.sections[6].items if each.label.startswith("Intersectional results: rates")]
-    assert len(crossed) == 1
+    crossed = [each for each in card.sections[6].items if each.label.startswith("Intersectional results")]
+    assert [each.value.columns[0] for each in crossed] == ["Group", "Measure"]
     assert item(card, "quantitative_analyses", "What drives the output").value.rows
     assert ("Factors", "Groups compared") not in missing(card)
 
