@@ -1,15 +1,23 @@
-"""A result in the order in which a page shows it. Nothing is measured here."""
+"""A result in the order in which a page shows it, with its charts. Nothing is measured here."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from audits import charts
 from audits.models import Run
 
-RATES = [
-    "selection_rate", "true_positive_rate", "false_positive_rate", "false_negative_rate", "precision", "accuracy",
-]  # fmt: skip
+DRAWN = ("selection_rate", "true_positive_rate", "false_positive_rate")
+# What each rate is called above its column, and in full.
+RATES = {
+    "selection_rate": ("Selection", "selection rate: the share that gets the favourable decision"),
+    "true_positive_rate": ("TPR", "true positive rate: the share of favourable outcomes that gets it"),
+    "false_positive_rate": ("FPR", "false positive rate: the share of other outcomes that gets it"),
+    "false_negative_rate": ("FNR", "false negative rate: the share of favourable outcomes that does not"),
+    "precision": ("Precision", "precision: the share of favourable decisions that were right"),
+    "accuracy": ("Accuracy", "accuracy: the share of right decisions"),
+}
 KEY_FIGURES = {
     "auc": ("AUC", "1 separates perfectly, 0.5 not at all"),
     "gini": ("Gini", "2 AUC − 1"),
@@ -36,15 +44,27 @@ def shown(run: Run) -> dict[str, Any] | None:
 
 
 def fairness(result: dict[str, Any]) -> dict[str, Any]:
-    """One part per set of attributes: its groups, and the gaps between them."""
-    parts: dict[tuple[str, ...], dict[str, Any]] = {}
+    """One part per set of attributes: its groups, drawn and as a table, and the gaps between them."""
+    parts: dict[frozenset[str], dict[str, Any]] = {}
     for row in result["groups"]:
-        names = tuple(row["group"])
-        part = parts.setdefault(names, {"title": " × ".join(names), "groups": [], "disparities": []})
-        part["groups"].append(row | {"rates": [row[rate] for rate in RATES]})
+        names = list(row["group"])
+        if frozenset(names) not in parts:
+            drawn = charts.rates(result, attributes=names, metrics=DRAWN)
+            parts[frozenset(names)] = {"title": " × ".join(names), "svg": drawn, "groups": [], "gaps": []}
+        parts[frozenset(names)]["groups"].append(row | {"rates": [row[rate] for rate in RATES]})
     for gap in result["disparities"]:
-        parts[tuple(gap["attributes"])]["disparities"].append(gap)
-    return {"parts": list(parts.values()), "rates": RATES}
+        pair(parts[frozenset(gap["attributes"])]["gaps"], gap)
+    return {"parts": list(parts.values()), "rates": list(RATES.values())}
+
+
+def pair(gaps: list[dict[str, Any]], gap: dict[str, Any]) -> None:
+    """Put a ratio and a difference of one rate between the same two groups into one row."""
+    same = ("metric", "worst", "reference")
+    for row in gaps:
+        if all(row[name] == gap[name] for name in same):
+            row[gap["kind"]] = gap
+            return
+    gaps.append({name: gap[name] for name in same} | {gap["kind"]: gap})
 
 
 def performance(result: dict[str, Any]) -> dict[str, Any]:
@@ -53,15 +73,21 @@ def performance(result: dict[str, Any]) -> dict[str, Any]:
         for name, (label, hint) in KEY_FIGURES.items()
         if name in result
     ]
-    return {"figures": figures}
+    return {
+        "figures": figures,
+        "roc_svg": charts.roc(result) if result.get("roc") else None,
+        "calibration_svg": charts.calibration(result) if result.get("calibration") else None,
+    }
 
 
 def explainability(result: dict[str, Any]) -> dict[str, Any]:
-    largest = max((row["mean_abs"] for row in result["importance"]), default=0)
-    bars = [row | {"percent": 100 * row["mean_abs"] / largest if largest else 0} for row in result["importance"]]
     found = result["additivity"]
     sentence = (
         f"Base and contributions miss the model's output by at most {found['max_abs_error']:.2g}; up to "
         f"{found['tolerance']:.2g} is allowed for rounding."
     )
-    return {"importance": bars, "additivity": sentence}
+    return {
+        "importance_svg": charts.importance(result),
+        "additivity": sentence,
+        "one_base": len({reason["base"] for reason in result["reasons"]}) == 1,
+    }

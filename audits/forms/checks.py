@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from audits.checks.columns import NUMERIC
+from audits.checks.columns import BINARY, NUMERIC
 from audits.forms.params import ParamsForm
 from registry.models import ColumnRole, Dataset
 
@@ -14,28 +14,20 @@ OUTCOMES = {ColumnRole.TARGET.value, ColumnRole.PREDICTION.value, ColumnRole.SCO
 
 
 class FairnessForm(ParamsForm):
-    advanced = ("intersections", "edge_below", "confidence", "replicates", "seed", "min_group", "labels", "reason")
+    advanced: tuple[str, ...] = (
+        "intersections",
+        "edge_below",
+        "confidence",
+        "replicates",
+        "seed",
+        "min_group",
+        "labels",
+        "reason",
+    )
 
     def ask(self) -> None:
         self.ask_decisions(both=False)
-        names = groupable(self.dataset)
-        sensitive = [name for name in self.dataset.names(ColumnRole.SENSITIVE) if name in names]
-        self.fields["sensitive"] = forms.MultipleChoiceField(
-            label="Groups",
-            choices=[(name, name) for name in names],
-            initial=sensitive,
-            widget=forms.CheckboxSelectMultiple,
-            required=False,
-            help_text="The columns whose values make the groups.",
-        )
-        chosen = (
-            self.fields["sensitive"].widget.value_from_datadict(self.data, self.files, "sensitive")
-            if self.is_bound
-            else []
-        )
-        self.banded = [name for name in names if name in {*sensitive, *chosen} and needs_bands(self.dataset, name)]
-        for name in self.banded:
-            self.fields[f"bins.{name}"] = BandsField(label=f"Bands of {name}")
+        self.ask_groups()
         self.fields["intersections"] = forms.BooleanField(label="Cross all groups", initial=True, required=False)
         self.fields["edge_below"] = forms.BooleanField(
             label="An edge belongs to the band below it (≤ 25 and > 25, not < 25 and ≥ 25)",
@@ -47,15 +39,28 @@ class FairnessForm(ParamsForm):
         self.ask_whole("seed", "Seed", "The same seed gives the same intervals.", 0)
         self.ask_whole("min_group", "Smallest group", "Smaller groups are reported, but not compared.", 2)
 
+    def ask_groups(self) -> None:
+        """The columns marked sensitive first; the others with the advanced fields, unless there is nothing else."""
+        marked, others = groupable(self.dataset)
+        if marked:
+            self.fields["sensitive"] = tick("Groups", marked, "The columns whose values make the groups.", on=True)
+            self.advanced = ("also", *self.advanced)
+        self.fields["also"] = tick("Other columns that make groups", others, "Not marked sensitive in the dataset.")
+        self.banded = [name for name in marked + self.ticked("also") if is_numeric(self.dataset, name)]
+        for name in self.banded:
+            self.fields[f"bins.{name}"] = BandsField(label=f"Bands of {name}", many=not values_of(self.dataset, name))
+
+    def ticked(self, name: str) -> list[str]:
+        read = forms.CheckboxSelectMultiple().value_from_datadict
+        return list(read(self.data, self.files, name) or []) if self.is_bound else []
+
     def params(self) -> dict[str, Any]:
         given = super().params()
         right = given.pop("edge_below")
         bands = {name: given.pop(f"bins.{name}", None) for name in self.banded}
-        chosen = given.get("sensitive", [])
-        given["bins"] = {
-            name: {"edges": edges, "right": right} for name, edges in bands.items() if edges and name in chosen
-        }
-        return given
+        chosen = [*given.pop("sensitive", []), *given.pop("also", [])]
+        cut = {name: {"edges": edges, "right": right} for name, edges in bands.items() if edges and name in chosen}
+        return given | {"bins": cut} | ({"sensitive": chosen} if chosen else {})
 
 
 class PerformanceForm(ParamsForm):
@@ -78,8 +83,9 @@ class ExplainabilityForm(ParamsForm):
 class BandsField(forms.CharField):
     """Edges that cut numbers into groups."""
 
-    def __init__(self, *, label: str) -> None:
-        hint = "It holds over 50 different numbers: give the edges between groups, with commas, such as 25, 60."
+    def __init__(self, *, label: str, many: bool) -> None:
+        empty = "It holds too many different numbers to leave them uncut." if many else "Empty: each number is a group."
+        hint = f"Edges between the groups, with commas, such as 25, 60. {empty}"
         super().__init__(label=label, help_text=hint, required=False)
 
     def clean(self, value: Any) -> list[float]:
@@ -89,20 +95,34 @@ class BandsField(forms.CharField):
             raise forms.ValidationError(f"“{str(value)[:60]}” is no list of numbers; write it like 25, 60.") from error
 
 
-def groupable(dataset: Dataset) -> list[str]:
-    """The columns that can make groups: few values, or numbers to cut; those marked sensitive first."""
-    found = [
-        column
-        for column in dataset.columns
-        if not OUTCOMES & set(column["roles"]) and (column["values"] or column["type"] in NUMERIC)
-    ]
-    found.sort(key=lambda column: ColumnRole.SENSITIVE.value not in column["roles"])
-    return [column["name"] for column in found]
+def groupable(dataset: Dataset) -> tuple[list[str], list[str]]:
+    """The columns that can make groups (few values, or numbers to cut): those marked sensitive, and the others."""
+    marked: list[str] = []
+    others: list[str] = []
+    for column in dataset.columns:
+        if not OUTCOMES & set(column["roles"]) and (column["values"] or column["type"] in NUMERIC):
+            (marked if ColumnRole.SENSITIVE.value in column["roles"] else others).append(column["name"])
+    return marked, others
 
 
-def needs_bands(dataset: Dataset, name: str) -> bool:
-    column = dataset.column(name) or {}
-    return not column.get("values") and column.get("type") in NUMERIC
+def values_of(dataset: Dataset, name: str) -> dict[str, Any]:
+    return (dataset.column(name) or {}).get("values") or {}
+
+
+def is_numeric(dataset: Dataset, name: str) -> bool:
+    """Whether cutting the column into bands makes sense."""
+    return (dataset.column(name) or {}).get("type") in NUMERIC and len(values_of(dataset, name)) != BINARY
+
+
+def tick(label: str, names: list[str], hint: str, *, on: bool = False) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        label=label,
+        choices=[(name, name) for name in names],
+        initial=names if on else [],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=hint,
+    )
 
 
 FORMS: dict[str, type[ParamsForm]] = {

@@ -17,6 +17,7 @@ CHECKS = [(check.NAME, check.TITLE) for check in checks.ALL.values()]
 class ChoiceForm(forms.Form):
     """Kept in the URL, so that the parameters below it can be drawn anew when it changes."""
 
+    use_required_attribute = False  # half a choice is sent, too: the check is explained before there is a dataset
     check = forms.ChoiceField(label="Check", choices=[("", "Choose a check"), *CHECKS])
 
     def __init__(self, data: Any, *, user: User) -> None:
@@ -39,6 +40,6 @@ class ChoiceForm(forms.Form):
         return self.chosen.NAME if self.chosen else ""
 
     @property
-    def dataset(self) -> Dataset | None:
+    def chosen_dataset(self) -> Dataset | None:
         found: Dataset | None = self.cleaned_data.get("dataset")
         return found

@@ -10,6 +10,7 @@ register = template.Library()
 
 NOT_DEFINED = "not defined"
 MINUS = "−"
+NBSP = "\u00a0"
 
 
 @register.filter
@@ -29,12 +30,19 @@ def span(estimate: Any) -> str:
     low, high = (estimate.get("low"), estimate.get("high")) if estimate else (None, None)
     if low is None and high is None:
         return "no interval"
-    return f"{figure(low)} to {'unbounded' if high is None else figure(high)}"
+    return f"{figure(low)}{NBSP}to{NBSP}{'unbounded' if high is None else figure(high)}"
 
 
 @register.filter
-def percent(share: Any) -> str:
-    return NOT_DEFINED if share is None else f"{100 * float(share):.1f} %".replace(".0 %", " %")
+def share(part: Any) -> str:
+    """A part of a whole: 21.5 %."""
+    return NOT_DEFINED if part is None else f"{100 * float(part):.1f}{NBSP}%"
+
+
+@register.filter
+def percent(confidence: Any) -> str:
+    """A confidence: 95 %."""
+    return f"{100 * float(confidence):g}{NBSP}%"
 
 
 @register.filter

@@ -27,12 +27,12 @@ def run_new(request: HttpRequest, version: UUID) -> HttpResponse:
     measured = registry.version(user, version)
     choice = ChoiceForm(request.POST or request.GET, user=user)
     form = params_form(request, choice)
-    if form and form.is_bound and form.is_valid() and choice.dataset and choice.check_name:
+    if form and form.is_bound and form.is_valid() and choice.chosen_dataset and choice.check_name:
         with refusals.shown_in(form):
             run = runs.request(
                 version=measured,
                 check=choice.check_name,
-                dataset=choice.dataset,
+                dataset=choice.chosen_dataset,
                 params=form.params(),
                 actor=user,
                 reason=form.cleaned_data["reason"] or "Asked for on the version's page",
@@ -46,8 +46,8 @@ def run_new(request: HttpRequest, version: UUID) -> HttpResponse:
 
 def params_form(request: HttpRequest, choice: ChoiceForm) -> ParamsForm | None:
     """The fields of the chosen check on the chosen dataset; none until both are chosen."""
-    if choice.chosen is None or choice.dataset is None:
+    if choice.chosen is None or choice.chosen_dataset is None:
         return None
     kind = FORMS[choice.chosen.NAME]
     data = request.POST if request.method == "POST" else None
-    return kind(data, dataset=choice.dataset, target=request.GET.get("target", ""), url=request.path)
+    return kind(data, dataset=choice.chosen_dataset, target=request.GET.get("target", ""), url=request.path)

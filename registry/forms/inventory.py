@@ -54,9 +54,11 @@ class ModelForm(forms.Form):
         self.fields["reason"] = reason_field(required=model is not None)
 
     @property
-    def groups(self) -> Iterator[tuple[str, list[forms.BoundField]]]:
+    def groups(self) -> Iterator[tuple[str, list[forms.BoundField], list[forms.BoundField]]]:
+        """Each group's title, its short fields and its texts."""
         for title, names in GROUPS.items():
-            yield title, [self[name] for name in names]
+            long = [name for name in names if isinstance(EDITED[name], models.TextField)]
+            yield title, [self[name] for name in names if name not in long], [self[name] for name in long]
 
     @property
     def custom_group(self) -> list[forms.BoundField]:
@@ -84,9 +86,13 @@ class UnitField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 def unit_field(user: User) -> UnitField:
+    """The units in which the user may register; the only one is chosen already."""
+    offered = units_for(user, Duty.REGISTER).order_by("path")
+    first = list(offered[:2])
     return UnitField(
-        units_for(user, Duty.REGISTER).order_by("path"),
+        offered,
         label="Unit",
+        initial=first[0].pk if len(first) == 1 else None,
         empty_label="Choose the unit it belongs to",
         help_text="The unit that answers for it. Whoever has a role there or above sees it.",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,12 +16,19 @@ from registry import inventory, queries
 from registry.fields import EDITED
 from registry.forms.groups import GROUPS
 from registry.forms.inventory import LABELS
-from registry.models import CustomField, Lineage, RegisteredModel
+from registry.models import CustomField, Lineage, RegisteredModel, Version
+from registry.stages import Stage
 from trail import queries as trail
 from trail.models import Governed, Leaf
 
 LATEST = 10
 Group = tuple[str, list[dict[str, Any]]]
+
+
+def stage(versions: Sequence[Version]) -> str:
+    """The stage to head a model's page with: production if a version runs there, otherwise its latest version's."""
+    stages = [version.stage for version in versions]
+    return Stage.PRODUCTION if Stage.PRODUCTION in stages else next(iter(stages), "")
 
 
 def groups(model: RegisteredModel) -> list[Group]:

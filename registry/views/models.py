@@ -48,6 +48,7 @@ def model_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "nav": "models",
         "model": model,
         "versions": versions,
+        "stage": facts.stage(versions),
         "deployments": listing.deployments_of(model),
         "groups": facts.groups(model),
         "lineage": facts.edges(user, model),
