@@ -116,8 +116,9 @@ def with_role(dataset: Dataset, role: ColumnRole, param: str) -> str | None:
 
 
 def values(column: Column) -> dict[str, tuple[int, int]]:
-    """Each different value with how often and where it first occurs; empty beyond 50 different values."""
-    return column["values"] or {}
+    """Each different value, in the order of the file, with how often and where it first occurs; empty beyond 50."""
+    found = column["values"] or {}  # a database may keep an object's keys in another order
+    return dict(sorted(found.items(), key=lambda item: item[1][1]))
 
 
 def spelled(label: Any) -> str:

@@ -39,8 +39,8 @@ def database_url() -> str:
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """`worker()` starts a real Celery worker on the test's database and the broker that is set."""
+def worker(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """`worker(pool)` starts a real Celery worker on the test's database and the broker that is set."""
     started: list[subprocess.Popen[bytes]] = []
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -50,10 +50,10 @@ def worker(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
     }
     command = [sys.executable, "-m", "celery", "-A", "config", "worker", "-c", "1", "--without-gossip"]
 
-    def start() -> subprocess.Popen[bytes]:
+    def start(pool: str) -> subprocess.Popen[bytes]:
         with (tmp_path / f"worker{len(started)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [*command, "--without-mingle", "--without-heartbeat"],
+                [*command, "--without-mingle", "--without-heartbeat", "--pool", pool],
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
@@ -102,7 +102,7 @@ def test_no_run_is_lost_when_the_worker_is_killed(
 
     long, *short = ask(300_000), *(ask(10) for _ in range(3))
     job = Job.objects.filter(pk=long.job_id)
-    first = worker()
+    first = worker("prefork")
     wait_for(lambda: job.get().progress > 0.8, "the long run is being measured")
     kill(first)
     assert job.get().status == Job.Status.RUNNING
@@ -110,7 +110,7 @@ def test_no_run_is_lost_when_the_worker_is_killed(
     waiting = Job.objects.filter(status=Job.Status.QUEUED).count()
     assert waiting == len(short)
 
-    worker()
+    worker("threads")
     wait_for(lambda: not Job.objects.exclude(status=Job.Status.SUCCEEDED).exists(), "all are done")
     assert job.get().attempts == 2
     for run in Run.objects.all():
@@ -120,8 +120,9 @@ def test_no_run_is_lost_when_the_worker_is_killed(
         assert runs.result(run)["rows"] == 2000  # type: ignore[index]
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_run_that_was_cancelled_stops_its_worker(
-    worker: Any, developer: User, bare: Version, upload: Callable[..., Dataset]
+    worker: Any, pool: str, developer: User, bare: Version, upload: Callable[..., Dataset]
 ) -> None:
     lines = [f"{row % 2},{row // 2 % 2},{row % 10},{row % 7}" for row in range(2000)]
     dataset = upload("\n".join(["y,p,a,b", *lines]), target="y", prediction="p", sensitive=["a", "b"])
@@ -131,7 +132,7 @@ def test_a_run_that_was_cancelled_stops_its_worker(
         return runs.request(version=bare, check="fairness", dataset=dataset, params=params, actor=developer, reason=WHY)
 
     endless = ask(1_000_000)
-    worker()
+    worker(pool)
     wait_for(lambda: Job.objects.get(pk=endless.job_id).progress > 0.8, "the long run is being measured")
     runs.cancel(run=endless, actor=developer, reason=WHY)
     next_one = ask(0)
