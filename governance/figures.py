@@ -1,4 +1,4 @@
-"""The few figures of a run that a reader looks for first. They are measures; nothing here says whether they are good."""
+"""The few figures of a run that a reader looks for first: measures, not verdicts."""
 
 from __future__ import annotations
 

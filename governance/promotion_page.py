@@ -23,7 +23,20 @@ from trail.errors import Objection
 from trail.models import Entry, Leaf
 
 SIGNATURE = "signature:"
-MOST_ENTRIES = 12
+MOST_ENTRIES = 8
+# what a reader looks for first; whatever else there is follows
+FIRST = ("meaning_text", "signer", "role", "meaning", "comment", "dossier", "dossier_digest")
+FIRST_OF_DOSSIER = (
+    "model",
+    "version",
+    "artifact_digest",
+    "promotion",
+    "tier",
+    "policy",
+    "evidence",
+    "documents_digest",
+    "lineage",
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,8 @@ class Statement:
     @property
     def words(self) -> str:
         said = json.loads(self.shown)
-        order = ("meaning_text", "signer", "role", "meaning", "comment", "dossier", "dossier_digest", "v")
-        return yaml.safe_dump({key: said[key] for key in order}, sort_keys=False, allow_unicode=True, width=120).strip()
+        said = _led_by(said | {"dossier": _led_by(said["dossier"], FIRST_OF_DOSSIER)}, FIRST)
+        return yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=1000).strip()
 
 
 @dataclass
@@ -111,7 +124,10 @@ class Page:
     def lines(self) -> list[Line]:
         by_id = {str(each.signature.pk): each for each in self.signatures}
         return [
-            Line(requirement, next((by_id[e.id] for e in requirement.evidence if e.kind == "signature" and e.id in by_id), None))
+            Line(
+                requirement,
+                next((by_id[e.id] for e in requirement.evidence if e.kind == "signature" and e.id in by_id), None),
+            )
             for requirement in self.requirements
         ]
 
@@ -155,7 +171,7 @@ class Page:
 
     @cached_property
     def signing(self) -> Asked | None:
-        """The signature the page offers: the one asked for by name, else the first of the user's own that is missing."""
+        """The signature offered: the one asked for by name, else the first of the user's own that is missing."""
         by_choice = sorted(
             self.asked, key=lambda each: (each.role.value != self.wanted_role, not each.is_held, bool(each.signer))
         )
@@ -220,6 +236,10 @@ class Page:
 class Receipt:
     leaf: Leaf
     size: int
+
+
+def _led_by(said: dict[str, Any], first: tuple[str, ...]) -> dict[str, Any]:
+    return {key: said[key] for key in first if key in said} | said
 
 
 def _share(found: list[Requirement]) -> str:

@@ -14,6 +14,9 @@ class PackForm(forms.Form):
 
 class SectionForm(forms.Form):
     text = forms.CharField(
-        label="Text", max_length=LONGEST, widget=forms.Textarea(attrs={"rows": 16}), help_text="Plain text; an empty line starts a paragraph."
+        label="Text",
+        max_length=LONGEST,
+        widget=forms.Textarea(attrs={"rows": 16}),
+        help_text="Plain text; an empty line starts a paragraph.",
     )
     reason = reason_field("Reason for the change")

@@ -11,13 +11,13 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from governance.views.posting import attempt
+from governance.views.posting import Attempt, attempt
 from people.access import objections_to
 from people.models import User
 from people.roles import Duty
 from registry import cards as sections
 from registry import queries as registry
-from registry.models import Version
+from registry.models import CardSection, Version
 from reports import cards, documents, packs, queries
 from reports.forms import PackForm, SectionForm
 from reports.models import Pack
@@ -66,17 +66,29 @@ def card_edit(request: HttpRequest, pk: UUID, section: str) -> HttpResponse:
     if asked is None:
         raise Http404
     old = registry.card_sections(version).get(section)
-    form = SectionForm(request.POST) if request.method == "POST" else SectionForm(initial={"text": old.text if old else ""})
-    may_not = objections_to(user, Duty.REGISTER, version.unit_path)
-    context = {"nav": "models", "version": version, "section": asked, "old": old, "form": form, "may_not_write": may_not}
     if request.method != "POST":
-        return render(request, "reports/site_card_edit.html", context)
+        return _section_shown(request, version, asked, old, SectionForm(initial={"text": old.text if old else ""}))
+    form = SectionForm(request.POST)
     tried = attempt(form, lambda data: sections.write_section(version=version, section=section, actor=user, **data))
     if not tried.succeeded:
-        refused = {"refused": tried.objections}
-        return render(request, "reports/site_card_edit.html", context | refused, status=tried.status)
+        return _section_shown(request, version, asked, old, form, tried)
     messages.success(request, f"“{asked.title}” is written.")
     return redirect("reports:card", pk)
+
+
+def _section_shown(  # noqa: PLR0917
+    request: HttpRequest,
+    version: Version,
+    section: sections.Section,
+    old: CardSection | None,
+    form: SectionForm,
+    tried: Attempt | None = None,
+) -> HttpResponse:
+    context = {"nav": "models", "version": version, "section": section, "old": old, "form": form}
+    context["may_not_write"] = objections_to(_user(request), Duty.REGISTER, version.unit_path)
+    context["refused"] = tried.objections if tried else []
+    status = tried.status if tried else 200
+    return render(request, "reports/site_card_edit.html", context, status=status)
 
 
 @require_safe

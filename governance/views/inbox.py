@@ -10,7 +10,8 @@ from django.views.decorators.http import require_safe
 
 from governance import inbox as waiting
 from governance.waiting import standing
-from people.models import User
+from people.models import Meaning, User
+from people.roles import Role
 
 # each kind of thing that waits: its heading, its icon and what to do with it, in the order of the page
 KINDS = {
@@ -30,7 +31,13 @@ def inbox(request: HttpRequest) -> HttpResponse:
     groups = [
         {"kind": kind, "title": title, "icon": icon, "act": act, "items": items}
         for kind, (title, icon, act) in KINDS.items()
-        if (items := [each for each in found if each.kind == kind])
+        if (items := [(each, _why(each)) for each in found if each.kind == kind])
     ]
     context = {"nav": "inbox", "groups": groups, "standing": standing(user)}
     return render(request, "governance/inbox.html", context)
+
+
+def _why(each: waiting.Waiting) -> str:
+    if each.kind != "sign":
+        return each.sentence
+    return f"Your signature as {Role(each.role).label.lower()}: “{Meaning(each.meaning).label}”."

@@ -43,9 +43,11 @@ def policy_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "nav": "policies",
         "policy": policy,
         "content": content,
-        "gates": [_asked(tier, target, gate) for tier, targets in content["tiers"].items() for target, gate in targets.items()],
+        "gates": [
+            _asked(tier, target, gate) for tier, targets in content["tiers"].items() for target, gate in targets.items()
+        ],
         "versions": versions,
-        "is_newest": versions[0] == policy,
+        "is_in_force": policies.in_force(policy.unit.path) == policy,
         "may_not_publish": objections_to(_user(request), Duty.PUBLISH_POLICY, policy.unit.path),
     }
     return render(request, "governance/policy_detail.html", context)
@@ -54,13 +56,17 @@ def policy_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def policy_new(request: HttpRequest) -> HttpResponse:
     user = _user(request)
-    form = PolicyForm(user, request.POST) if request.method == "POST" else PolicyForm(user, initial=_start(request, user))
+    form = (
+        PolicyForm(user, request.POST) if request.method == "POST" else PolicyForm(user, initial=_start(request, user))
+    )
     context = {"nav": "policies", "form": form, "may_not_publish": _may_not_publish(user)}
     if request.method != "POST":
         return render(request, "governance/policy_new.html", context)
     tried = attempt(form, lambda data: policies.publish(actor=user, **data))
     if not tried.succeeded:
-        return render(request, "governance/policy_new.html", context | {"refused": tried.objections}, status=tried.status)
+        return render(
+            request, "governance/policy_new.html", context | {"refused": tried.objections}, status=tried.status
+        )
     messages.success(request, f"{tried.made} is published and judges every promotion from now on.")
     return redirect("governance:policy-detail", tried.made.pk)
 
@@ -87,10 +93,17 @@ def _asked(tier: str, target: str, gate: policies.Gate) -> dict[str, Any]:
 
 def _evidence(rule: dict[str, Any]) -> dict[str, Any]:
     said = [f"at most {rule['max_age_days']} days old"]
-    said += [f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in rule.get("where", {}).items()]
+    said += [
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in rule.get("where", {}).items()
+    ]
     said += ["run on this artifact"] if rule.get("source") == "artifact" else []
     said += ["on held-out data"] if rule.get("held_out") else []
-    return {"check": rule["check"].capitalize(), "said": "; ".join(said), "thresholds": [_threshold(t) for t in rule.get("thresholds", [])]}
+    return {
+        "check": rule["check"].capitalize(),
+        "said": "; ".join(said),
+        "thresholds": [_threshold(t) for t in rule.get("thresholds", [])],
+    }
 
 
 def _threshold(threshold: dict[str, Any]) -> dict[str, str]:

@@ -34,7 +34,7 @@ def promotion_list(request: HttpRequest) -> HttpResponse:
     words = {
         "status": dict(Promotion.Status.choices),
         "target": {slug: slug.capitalize() for slug in INTO},
-        "mine": {"yes": "requested by me"},
+        "mine": {"requested": "requested by me", "signed": "signed by me"},
     }
     context = {
         "nav": "promotions",
@@ -85,7 +85,9 @@ def reject(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
-    return _close(request, pk, "withdraw", verbs.withdraw, "Withdrawn. The signatures stay in the trail and no longer count.")
+    return _close(
+        request, pk, "withdraw", verbs.withdraw, "Withdrawn. The signatures stay in the trail and no longer count."
+    )
 
 
 @require_safe
@@ -111,7 +113,9 @@ def _close(request: HttpRequest, pk: UUID, name: str, verb: Callable[..., Promot
 def shown(request: HttpRequest, page: Page, *, status: int = 200, **sent: forms.Form) -> HttpResponse:
     """The page, with whichever form was just sent in its place."""
     kept = page.statement
-    initial = {"role": kept.role.value, "meaning": kept.meaning.value, "dossier_digest": kept.dossier_digest} if kept else {}
+    initial = (
+        {"role": kept.role.value, "meaning": kept.meaning.value, "dossier_digest": kept.dossier_digest} if kept else {}
+    )
     if "sign_form" in sent:  # what would be signed now is what is shown now
         sent["sign_form"].data = {**sent["sign_form"].data.dict(), **initial}  # type: ignore[attr-defined]
     context: dict[str, Any] = {

@@ -46,7 +46,9 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
     model = registry.model(cast(User, request.user), slug)
     form = Answers(tiering.scheme(), request.POST)
     if request.headers.get("HX-Request"):
-        return render(request, "governance/tier_outcome.html", {"model": model, "outcome": outcome(form), "is_part": True})
+        return render(
+            request, "governance/tier_outcome.html", {"model": model, "outcome": outcome(form), "is_part": True}
+        )
     unsent = Answers(tiering.scheme(), initial=request.POST.dict())
     return _shown(request, model, unsent)
 
@@ -54,7 +56,10 @@ def preview(request: HttpRequest, slug: str) -> HttpResponse:
 def outcome(form: Answers) -> dict[str, Any]:
     """What the answers so far come to: the tier and what each did to it, or which questions are still open."""
     asked, given = form.scheme.questions, form.answers
-    come_to: dict[str, Any] = {"missing": [question for question in asked if question.id not in given], "of": len(asked)}
+    come_to: dict[str, Any] = {
+        "missing": [question for question in asked if question.id not in given],
+        "of": len(asked),
+    }
     try:
         found = None if come_to["missing"] else tiering.preview(given)
     except BadInput as bad:
@@ -76,28 +81,37 @@ def _effect(step: scheme.Step | None, found: scheme.Outcome | None) -> str:
 
 
 def _shown(
-    request: HttpRequest, model: RegisteredModel, form: Answers, *, status: int = 200, refused: list[Objection] | None = None
+    request: HttpRequest,
+    model: RegisteredModel,
+    form: Answers,
+    *,
+    status: int = 200,
+    refused: list[Objection] | None = None,
 ) -> HttpResponse:
-    user, by = cast(User, request.user), form.scheme
-    come_to = outcome(form)
-    effects = dict(come_to["effects"])
-    context = {
+    user = cast(User, request.user)
+    context = _asked(form) | {
         "nav": "models",
         "model": model,
         "form": form,
-        "scheme": by,
-        "groups": [
-            (axis["text"], axis["rule_text"], [(form[each.id], effects[each.id]) for each in by.axis(axis["id"])])
-            for axis in by.content["axes"]
-        ],
-        "floors": [(form[each.id], effects[each.id], each.floor) for each in by.floors],
-        "outcome": come_to,
+        "scheme": form.scheme,
         "refused": refused or [],
         "may_not": objections_to(user, Duty.TIER, model.unit.path),
         "may_not_override": _override_objections(user, model),
         "history": model.tier_assessments.select_related("assessed_by"),
     }
     return render(request, "governance/tiering.html", context, status=status)
+
+
+def _asked(form: Answers) -> dict[str, Any]:
+    """The questions by axis, each with what its answer did."""
+    by, come_to = form.scheme, outcome(form)
+    effects = dict(come_to["effects"])
+    groups = [
+        (axis["text"], axis["rule_text"], [(form[each.id], effects[each.id]) for each in by.axis(axis["id"])])
+        for axis in by.content["axes"]
+    ]
+    floors = [(form[each.id], effects[each.id], each.floor) for each in by.floors]
+    return {"groups": groups, "floors": floors, "outcome": come_to}
 
 
 def _override_objections(user: User, model: RegisteredModel) -> list[Objection]:

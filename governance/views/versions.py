@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from audits import checks
 from governance import figures, gates, promotion, queries
 from governance.forms import ReasonForm, RequestForm
 from governance.views.posting import attempt
@@ -25,7 +24,7 @@ from trail import queries as trail
 from trail.errors import Objection
 from trail.models import Entry
 
-MOST_ENTRIES = 12
+MOST_ENTRIES = 8
 ASKED = "Asked for on the version’s page"
 
 
@@ -49,7 +48,11 @@ def promotion_request(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def version_retire(request: HttpRequest, pk: UUID) -> HttpResponse:
-    user, version, form = _user(request), registry.version(_user(request), pk), ReasonForm(request.POST, auto_id="retire_%s")
+    user, version, form = (
+        _user(request),
+        registry.version(_user(request), pk),
+        ReasonForm(request.POST, auto_id="retire_%s"),
+    )
     tried = attempt(form, lambda data: promotion.retire(version=version, actor=user, reason=data["reason"]))
     if not tried.succeeded:
         return shown(request, version, status=tried.status, retire_form=form, retire_refused=tried.objections)
@@ -57,7 +60,9 @@ def version_retire(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("governance:version-detail", pk)
 
 
-def shown(request: HttpRequest, version: Version, *, status: int = 200, **sent: forms.Form | list[Objection]) -> HttpResponse:
+def shown(
+    request: HttpRequest, version: Version, *, status: int = 200, **sent: forms.Form | list[Objection]
+) -> HttpResponse:
     """The page, with whichever form was just sent in its place."""
     user = _user(request)
     promotions = list(queries.promotions(user).filter(version=version))
@@ -65,8 +70,8 @@ def shown(request: HttpRequest, version: Version, *, status: int = 200, **sent: 
         "nav": "models",
         "version": version,
         "model": version.model,
+        "facts": [(name, _spelt(value)) for name, value in version.facts.items()],
         "evidence": figures.of_version(version),
-        "checks": checks.ALL.values(),
         "sources": version.sources.select_related("from_dataset", "from_version__model"),
         "successors": version.successors.select_related("to_version__model"),
         "promotions": promotions,
@@ -79,6 +84,10 @@ def shown(request: HttpRequest, version: Version, *, status: int = 200, **sent: 
         "retire_form": ReasonForm(auto_id="retire_%s"),
     }
     return render(request, "governance/version_detail.html", context | sent, status=status)
+
+
+def _spelt(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _may_not_retire(user: User, version: Version) -> list[Objection]:
