@@ -86,7 +86,7 @@ def _judged(case: Case, rule: dict[str, Any], run: Run) -> tuple[list[Objection]
             objections.append(Objection("cannot_evaluate", sentence, "Run the check so that it gives this.", link))
             continue
         if is_met:
-            said.append(sentence)
+            said.append(f"{threshold['why']} {sentence}")
         else:
             objections.append(
                 Objection("threshold_not_met", f"{threshold['why']} {sentence}", "Change the model.", link)

@@ -54,15 +54,14 @@ def requirements_in(case: Case, *, rehash: bool = False) -> list[Requirement]:
 
 
 def objections_in(case: Case, required: list[Requirement], actor: User | None = None) -> list[Objection]:
-    found = []
+    leave = leave_objections(actor, Duty.RELEASE, case.unit.path) if actor else []
     if not case.promotion.is_open:
-        found.append(Objection("not_open", f"This promotion is {case.promotion.get_status_display().lower()}."))
-    for requirement in required:
-        found += requirement.objections
+        return [Objection("not_open", f"This promotion is {case.promotion.get_status_display().lower()}."), *leave]
+    found = [objection for requirement in required for objection in requirement.objections]
     if case.gate and not policies.independent(case.gate["signatures"]):
         sentence = "The policy asks nobody beside the validator to approve, and a validator is never the sole approver."
         found.append(Objection("sole_approver", sentence, "Publish a policy that asks for another approval."))
-    return found + (leave_objections(actor, Duty.RELEASE, case.unit.path) if actor else [])
+    return found + leave
 
 
 def leave_objections(actor: User, duty: Duty, path: str) -> list[Objection]:

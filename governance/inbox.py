@@ -69,7 +69,7 @@ def _to_sign(user: User, case: Case, met: set[str]) -> Iterator[Waiting]:
             continue
         yield Waiting(
             "sign",
-            f"{promotion} asks the {role.label} to sign: {meaning.label.lower()}.",
+            f"{promotion} asks the {role.label} to sign: “{meaning.label}”.",
             f"{_page(promotion)}?role={role.value}",
             promotion.requested_at,
             promotion,

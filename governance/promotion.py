@@ -25,6 +25,8 @@ from trail.record import Draft, recording
 
 def request(*, version: Version, target: Environment, comment: str = "", actor: User, reason: str) -> Promotion:
     """Ask to bring a version into an environment of its unit."""
+    reason = reason.strip() or comment
+    _refuse_silence(reason)
     with recording(Event.PROMOTION_REQUESTED, actor=actor, reason=reason, subject=version) as entry:
         require(actor, Duty.REQUEST, version.unit_path)
         version = _locked(version)
@@ -54,6 +56,7 @@ def target_of(version: Version, slug: str) -> Environment:
 
 def release(*, promotion: Promotion, actor: User, reason: str) -> Promotion:
     """Release a signed-off version into its target, unless something stands against it."""
+    _refuse_silence(reason)
     gates.judge(promotion=promotion, actor=actor)
     with recording(Event.PROMOTION_RELEASED, actor=actor, reason=reason, subject=promotion) as entry:
         case = read(promotion, lock=True)
