@@ -554,7 +554,7 @@ def check_run(pack: Pack, path: str) -> None:
     if part(run, "id", str, path) != own_id(path):
         raise Broken(path, "holds a run with another id.")
     artifact = run.get("artifact_digest")
-    if artifact is not None and artifact != pack.stated.get("artifact_digest"):
+    if artifact and artifact != pack.stated.get("artifact_digest"):
         raise Broken(path, "is a run of another artifact than this pack is about.")
     recorded = [
         event["facts"].get("result_digest")

@@ -52,6 +52,16 @@ effective_from: "2026-01-01"
 sources: []
 tiers:
   T3:
+    staging:
+      artifact: optional
+      evidence:
+        - check: performance
+          max_age_days: 30
+      documents: [owner]
+      signatures:
+        - {role: owner, meaning: responsibility}
+        - {role: head_of_model_risk, meaning: approval}
+      expires_months: 6
     production:
       evidence:
         - check: performance
@@ -89,8 +99,8 @@ def tiered(model: Any, owner: User) -> Any:
 
 
 @pytest.fixture
-def ready(tiered: Any, policy: Any, performance: Run, fairness: Run) -> None:
-    """The version's model is tiered, a policy is in force, and the checks are done."""
+def ready(tiered: Any, policy: Any, performance: Run) -> None:
+    """The version's model is tiered, a policy is in force, and the check it asks for is done."""
 
 
 @pytest.fixture

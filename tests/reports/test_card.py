@@ -103,7 +103,7 @@ def test_the_card_is_as_of_the_last_entry_about_it(version: Any, owner: User) ->
     assert item(after, "caveats_and_recommendations", "Assumptions").value == "Stable rates."
 
 
-def test_json_is_canonical_and_fits_its_schema(version: Any, performance: Any, fairness: Any) -> None:
+def test_json_is_canonical_and_fits_its_schema(version: Any, fairness: Any) -> None:
     written = cards.as_json(cards.card(version))
     content = json.loads(written)
     jsonschema.Draft202012Validator(SCHEMA).validate(content)

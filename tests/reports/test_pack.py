@@ -16,11 +16,15 @@ import pytest
 import yaml
 from django.core.files.storage import default_storage
 
+from audits import jobs, runs
+from governance import promotion, signoff
 from people.models import User
+from registry import datasets, environments, versions
 from reports import packs
 from reports.models import Pack
-from tests.personas import WHY
+from tests.personas import PASSWORD, WHY
 from trail import keys
+from trail.actors import SYSTEM
 from trail.errors import BadInput, Refused
 from trail.models import Entry
 
@@ -103,6 +107,34 @@ def test_a_version_nobody_promoted_has_a_pack_too(version: Any, developer: User,
     assert gate["promotion"] is None
     assert gate["requirements"] == []
     assert gate["policy"]["name"] is None
+
+
+@pytest.fixture
+def without_artifact(tiered: Any, policy: Any, bank: Any, developer: User) -> Any:
+    """A version that is known only by the predictions a dataset brings, which are measured."""
+    version = versions.register(model=tiered, artifact=None, actor=developer, reason=WHY)
+    table = io.BytesIO(b"outcome,said\n" + b"good,good\nbad,bad\ngood,bad\nbad,good\n" * 5)
+    by = {"actor": developer, "reason": WHY}
+    roles = {"outcome": "target", "said": "prediction"}
+    dataset = datasets.upload(unit=bank.retail, name="Said", file=table, file_name="said.csv", roles=roles, **by)
+    params = {"favourable": "good"}
+    assert jobs.work(runs.request(version=version, check="performance", dataset=dataset, params=params, **by).job_id)
+    environments.open_environment(unit=bank.root, slug="staging", name="Staging", actor=SYSTEM, reason=WHY)
+    return version
+
+
+def test_a_release_without_an_artifact_attests_its_dossier(
+    without_artifact: Any, owner: User, risk_officer: User, built: Built, tmp_path: Path
+) -> None:
+    version = without_artifact
+    staging = promotion.target_of(version, "staging")
+    asked = promotion.request(version=version, target=staging, actor=version.created_by, reason=WHY)
+    for signer, role, meaning in [(owner, "owner", "responsibility"), (risk_officer, "head_of_model_risk", "approval")]:
+        signoff.sign(promotion=asked, role=role, meaning=meaning, password=PASSWORD, comment="", actor=signer)
+    promotion.release(promotion=asked, actor=owner, reason=WHY)
+    answer = verify(bytes_of(built(version, owner)), tmp_path)
+    assert answer.returncode == 0, answer.stdout
+    assert "runs (1)" in answer.stdout
 
 
 def test_asking_building_and_downloading_stand_in_the_trail(version: Any, auditor: User, built: Built) -> None:
