@@ -123,8 +123,8 @@ def reap() -> None:
     for job in leases.lapsed():
         if job.attempts < settings.JOB_MAX_ATTEMPTS:
             leases.requeue(job)
-        elif (lease := leases.take_over(job)) is not None:
-            _fail(lease, _LOST.format(attempts=job.attempts))
+        else:
+            _give_up(job)
     for job_id in leases.unheard().values_list("pk", flat=True):
         publish(job_id)
 
@@ -133,6 +133,15 @@ _LOST = (
     "The worker was lost {attempts} times while it did this (killed, or out of memory), so it is not tried again. "
     "Give the worker more memory or the check less data, then retry."
 )
+
+
+def _give_up(job: Job) -> None:
+    lease = leases.take_over(job)
+    try:
+        if lease is not None:
+            _fail(lease, _LOST.format(attempts=job.attempts))
+    except Exception:  # one job that can't even fail must not keep the others waiting
+        log.exception("Job %s was lost too often, and its failure could not be recorded.", job.pk)
 
 
 def publish(job_id: uuid.UUID) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from audits import jobs
 
@@ -46,8 +46,8 @@ def reap_until_stopped() -> None:
     while not stopping.is_set():
         try:
             jobs.reap()
-        except DatabaseError:
-            log.warning("The reaper could not read the jobs; trying again in %s s.", pause, exc_info=True)
+        except Exception:  # it must outlive whatever the database or the broker does
+            log.exception("The reaper was interrupted; trying again in %s s.", pause)
         finally:
             connection.close()  # a pool process forked meanwhile must not inherit it
         stopping.wait(pause)

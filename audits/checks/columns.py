@@ -77,16 +77,18 @@ def target(dataset: Dataset, given: str | None) -> str:
 
 def favourable(dataset: Dataset, target: str, given: Any) -> Any:
     """The target's favourable value: the one given, or 1, true, good or yes."""
-    found = list(values(named(dataset, target, "target")))
-    if given is not None:
-        if spelled(given) in map(spelled, found):
-            return given
+    column = named(dataset, target, "target")
+    found = list(values(column))
+    likely = [value for value in found if spelled(value).lower() in FAVOURABLE]
+    if given is None:
+        if len(found) != BINARY or len(likely) != 1:
+            raise bad("favourable", f"Say which value of “{target}” is favourable: {listed(found)}.")
+        given = likely[0]
+    elif spelled(given) not in map(spelled, found):
         sentence = f"“{given}” never occurs in {dataset.file_name}, column “{target}”, which holds {listed(found)}."
         raise bad("favourable", sentence)
-    likely = [value for value in found if spelled(value).lower() in FAVOURABLE]
-    if len(found) == BINARY and len(likely) == 1:
-        return likely[0]
-    raise bad("favourable", f"Say which value of “{target}” is favourable: {listed(found)}.")
+    # a model fitted on truth values knows true and false, not the words for them
+    return spelled(given) == "1" if column["type"] == "boolean" else given
 
 
 def comparable(dataset: Dataset, prediction: str, target: str) -> None:

@@ -60,7 +60,7 @@ def artifact(version: Version, dataset: Dataset, params: dict[str, Any]) -> dict
     if not dataset.names(ColumnRole.FEATURE):
         raise BadInput(f"{dataset.name} has no column with the role feature for the artifact to read.", where="dataset")
     labels = params.get("labels") or version.facts.get("labels")
-    return {"labels": labels} if labels else {}
+    return {"labels": labels} if isinstance(labels, list) and labels else {}
 
 
 def check(dataset: Dataset, source: dict[str, Any], target: str) -> None:

@@ -68,6 +68,17 @@ def test_performance_of_a_skops_scorecard(check: Any, version: Version, rows: Da
     assert result["source"]["digest"] == version.digest
 
 
+def test_a_target_of_truth_values_meets_the_models_own_classes(
+    check: Any, version: Version, upload: Any, table: pd.DataFrame
+) -> None:
+    happened = (table["creditability"] == "good").map({True: "true", False: "false"})
+    content = table[NUMBERS].assign(good=happened).to_csv(index=False)
+    run = check(version, "performance", upload(content, feature=NUMBERS, target="good"))
+    assert run["params"]["favourable"] is True
+    assert run["result"]["source"]["classes"] == [False, True]
+    assert run["result"]["auc"]["value"] > 0.6
+
+
 def test_fairness_of_a_booster(check: Any, boosted: Version, rows: Dataset, booster: Any, table: pd.DataFrame) -> None:
     selected = scored(booster, table) >= 0.6
     result = check(boosted, "fairness", rows, threshold=0.6)["result"]

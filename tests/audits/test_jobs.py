@@ -191,6 +191,15 @@ def test_a_job_is_not_tried_for_ever(kind: Any, published: list[str], settings: 
 
 
 @pytest.mark.django_db
+def test_a_job_that_can_not_even_fail_does_not_hold_up_the_others(published: list[str], settings: Settings) -> None:
+    settings.JOB_MAX_ATTEMPTS = 3
+    lapsed(kind="nobody does this", attempts=3)
+    other = lapsed(attempts=1)
+    jobs.reap()
+    assert published == [str(other.pk)]
+
+
+@pytest.mark.django_db
 def test_a_worker_that_only_was_slow_keeps_its_job(published: list[str]) -> None:
     """The reaper read the row before the heartbeat extended it."""
     seen = lapsed(attempts=1)

@@ -68,6 +68,14 @@ def test_defaults_come_from_the_columns_roles(api: Any, developer: User, bare: V
     }
 
 
+def test_true_is_the_favourable_truth_value(check: Any, bare: Version, upload: Any) -> None:
+    table = upload(TABLE.replace("yes", "TRUE").replace("no,", "false,"), **ROLES)
+    run = check(bare, "fairness", table)
+    assert run["params"]["favourable"] is True
+    assert run["result"]["overall"]["tp"] == 2
+    assert check(bare, "fairness", table, favourable="false")["result"]["overall"]["tp"] == 1
+
+
 def test_a_group_of_one_is_excluded_with_its_line(check: Any, bare: Version, upload: Any) -> None:
     lines = TABLE.splitlines()
     blank = "\n".join([lines[0], "", *lines[1:]])  # a blank line moves lines, not rows
