@@ -12,7 +12,7 @@ Spec = dict[str, Any]
 MOST_GROUPS = 40
 LONGEST_LABEL = 40
 ABREAST = 3
-SHARE: Spec = {"scale": {"domain": [0, 1]}, "axis": {"values": [0, 0.25, 0.5, 0.75, 1], "format": "~g"}}
+SHARE: Spec = {"scale": {"domain": [0, 1]}, "axis": {"values": [0, 0.25, 0.5, 0.75, 1], "format": ".2~f"}}
 DIAGONAL: Spec = {
     "data": {"values": [{"a": 0, "b": 0}, {"a": 1, "b": 1}]},
     "mark": {"type": "line", "color": QUIET, "strokeDash": [4, 3], "strokeWidth": 1},

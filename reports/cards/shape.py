@@ -55,6 +55,10 @@ class Printed:
     interval: str = ""
     is_number: bool = False
 
+    @property
+    def is_digest(self) -> bool:
+        return self.text.startswith("sha256:")
+
     @classmethod
     def of(cls, cell: Cell) -> Printed:
         if isinstance(cell, Measured):
