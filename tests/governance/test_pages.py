@@ -182,6 +182,7 @@ class TestDossier:
         assert page(story.owner).post(address, {"reason": "Replaced"}).status_code == 302
         story.version.refresh_from_db()
         assert story.version.stage == Stage.RETIRED
+        assert Entry.objects.get(type="governance.version.retired").reason == "Replaced"
 
 
 class TestPromotion:
@@ -193,6 +194,13 @@ class TestPromotion:
             assert title in shown
         assert "The Validator has not signed." in shown
         assert "Ready" in shown  # what the requester said
+
+    def test_following_the_comment_leaves_the_password_out(self, story: Story, asked: Promotion, page: Page) -> None:
+        source = page(story.validator).get(url("promotion-detail", asked.pk)).content.decode()
+        followed = source.split(f'hx-post="{url("promotion-statement", asked.pk)}"', 1)[1].split("<form", 1)[0]
+        assert 'name="comment"' in followed
+        assert 'form="sign-form"' in followed
+        assert "password" not in followed
 
     def test_the_statement_shown_is_what_is_signed(self, story: Story, asked: Promotion, page: Page) -> None:
         client = page(story.validator)
