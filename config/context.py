@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
+from governance import waiting
 from people import queries
 from people.models import User
 from people.roles import Role
@@ -15,4 +17,5 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {}
-    return {"account_roles": sorted({Role(grant.role).label for grant in queries.grants_of(user)})}
+    roles = sorted({Role(grant.role).label for grant in queries.grants_of(user)})
+    return {"account_roles": roles, "inbox_count": SimpleLazyObject(lambda: waiting.signatures(user))}

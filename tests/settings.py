@@ -17,3 +17,5 @@ AXES_ENABLED = False
 STATICFILES_DIRS = [path for path in STATICFILES_DIRS if path.exists()]  # noqa: F405
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite3")}
+
+JOB_LEASE_SECONDS = 600  # a test's transaction holds SQLite's one lock, which the heartbeat would wait for

@@ -17,7 +17,7 @@ CHECKS = [(check.NAME, check.TITLE) for check in checks.ALL.values()]
 class ChoiceForm(forms.Form):
     """Kept in the URL, so that the parameters below it can be drawn anew when it changes."""
 
-    use_required_attribute = False  # half a choice is sent, too: the check is explained before there is a dataset
+    use_required_attribute = False
     check = forms.ChoiceField(label="Check", choices=[("", "Choose a check"), *CHECKS])
 
     def __init__(self, data: Any, *, user: User) -> None:
@@ -26,6 +26,7 @@ class ChoiceForm(forms.Form):
             queries.datasets(user).order_by("name"), label="Dataset", empty_label="Choose a dataset"
         )
         self.full_clean()
+        self.errors.clear()  # half a choice is no mistake: the check is explained before there is a dataset
 
     @property
     def offered(self) -> list[checks.Check]:

@@ -75,6 +75,8 @@ def own_database() -> tuple[str, str] | None:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     data = tmp_path_factory.mktemp("data")
+    if loaded := os.environ.get("COUNTERSIGN_TEST_DEMO"):  # a data folder with the demo in it, to save loading it anew
+        shutil.copytree(loaded, data, dirs_exist_ok=True)
     port = free_port()
     environment = os.environ | {"COUNTERSIGN_DATA": str(data), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
     environment.pop("DJANGO_SETTINGS_MODULE", None)

@@ -30,9 +30,20 @@ FIELDS = {
     "monitoring_status": "Quarterly",
 }
 ANSWERS = {
-    "exposure": 2, "purpose": 3, "data": 1, "methodology": 1, "implementation": 1, "extent_of_use": 1, "opacity": 1,
-    "annex_iii_high_risk": True, "aedt": False, "covered_admt": False, "consumer_credit_decision": True,
-    "financial_statements": False, "regulatory_capital": False, "fully_automated_decision": False,
+    "exposure": 2,
+    "purpose": 3,
+    "data": 1,
+    "methodology": 1,
+    "implementation": 1,
+    "extent_of_use": 1,
+    "opacity": 1,
+    "annex_iii_high_risk": True,
+    "aedt": False,
+    "covered_admt": False,
+    "consumer_credit_decision": True,
+    "financial_statements": False,
+    "regulatory_capital": False,
+    "fully_automated_decision": False,
 }
 
 
