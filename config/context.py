@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from governance import waiting
 from people import queries
 from people.models import User
-from people.roles import Role
+from people.roles import Duty, Role
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -18,4 +18,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(user, User):
         return {}
     roles = sorted({Role(grant.role).label for grant in queries.grants_of(user)})
-    return {"account_roles": roles, "inbox_count": SimpleLazyObject(lambda: waiting.signatures(user))}
+    return {
+        "account_roles": roles,
+        "inbox_count": SimpleLazyObject(lambda: waiting.signatures(user)),
+        "may_administer": queries.may_anywhere(user, Duty.ADMINISTER),
+    }

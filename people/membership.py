@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils import timezone
@@ -26,7 +27,10 @@ def _require(actor: By, path: str) -> None:
 
 
 def open_unit(*, name: str, parent: Unit | None, actor: By, reason: str, slug: str = "") -> Unit:
+    name = name.strip()
     slug = slug or slugify(name)[:80]
+    if not slug or len(name) > 200:
+        raise BadInput("A unit needs a name of letters or digits, of at most 200 characters.", where="name")
     path = f"{parent.path}/{slug}" if parent else slug
     with recording(Event.UNIT_OPENED, actor=actor, reason=reason) as entry:
         _require(actor, parent.path if parent else path)
@@ -52,10 +56,25 @@ def add_user(*, email: str, name: str, unit: Unit, password: str | None, actor: 
         return entry.create(user, "email", "name", "unit")
 
 
-def set_password(*, user: User, password: str, actor: By, reason: str) -> None:
-    with recording(Event.PASSWORD_SET, actor=actor, reason=reason, subject=user):
-        if not (isinstance(actor, User) and actor.pk == user.pk):
-            _require(actor, user.unit.path)
+def issue_password_link(*, user: User, actor: By, reason: str) -> str:
+    """The path of a page on which the person chooses a password: good once, for a day. Nobody chooses it for them."""
+    with recording(Event.PASSWORD_LINK_ISSUED, actor=actor, reason=reason, subject=user):
+        _require(actor, user.unit.path)
+        if not user.is_active:
+            raise Refused(Objection("suspended", f"{user.name} is suspended."))
+        return f"/set-password/{user.pk}/{default_token_generator.make_token(user)}/"
+
+
+def set_password(*, user: User, password: str, token: str) -> None:
+    """Set one's own password with the link that was issued."""
+    with recording(Event.PASSWORD_SET, actor=user, reason="Chose a password with a link", subject=user):
+        user = User.objects.select_for_update().get(pk=user.pk)
+        if not user.is_active or not default_token_generator.check_token(user, token):
+            raise Refused(
+                Objection(
+                    "link_spent", "This link was used, or is older than a day.", "Ask an administrator for another."
+                )
+            )
         try:
             validate_password(password, user)
         except ValidationError as invalid:

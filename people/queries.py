@@ -75,3 +75,12 @@ def holders(role: Role, path: str) -> QuerySet[User]:
     return User.objects.filter(
         is_active=True, grants__role=role, grants__revoked_at=None, grants__unit__path__in=tops
     ).distinct()
+
+
+def people(user: User) -> QuerySet[User]:
+    """Whoever sits in a unit that the user sees."""
+    return User.objects.filter(within(user, "unit__path")).select_related("unit").order_by("name")
+
+
+def administered(user: User) -> QuerySet[Unit]:
+    return units_for(user, Duty.ADMINISTER).order_by("path")

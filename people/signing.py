@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from people.models import Meaning, Signature, User
 from people.roles import Role
 from trail.actors import HasSubject
 from trail.canonical import canonical, digest
-from trail.errors import Objection
+from trail.errors import Objection, Refused
 from trail.events import Event
 from trail.models import Entry
 from trail.record import Draft
 
 MOST_WRONG_TRIES = 5
 WINDOW = timedelta(minutes=15)
+
+
+@contextmanager
+def one_try_at_a_time(signer: User) -> Iterator[None]:
+    """Hold the signer's row from before a password is tried until a refusal is on record, so that tries made side by
+    side can't outrun the count. Open it around the recording."""
+    refused: Refused | None = None
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=signer.pk)
+        try:
+            yield
+        except Refused as standing:
+            refused = standing  # its entry commits with this transaction
+    if refused:
+        raise refused
 
 
 def credential_objections(signer: User, password: str) -> list[Objection]:

@@ -2,7 +2,6 @@ from trail.events import Vocabulary
 
 
 class Event(Vocabulary):
-    CARD_EXPORTED = "reports.card.exported", "{actor} exported the model card of {subject} as {facts[format]}"
     PACK_REQUESTED = "reports.pack.requested", "{actor} asked for the {subject}"
     PACK_BUILT = "reports.pack.built", "The {subject}, asked for by {actor}, was built"
     PACK_FAILED = "reports.pack.failed", "The {subject}, asked for by {actor}, could not be built: {facts[error]}"

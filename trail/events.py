@@ -24,7 +24,6 @@ class Vocabulary(str, Enum):
 
 class Event(Vocabulary):
     ATTEMPT_REFUSED = "trail.attempt.refused", "{actor} tried “{facts[attempted]}” on {subject} and was refused"
-    CHECKPOINT_EXPORTED = "trail.checkpoint.exported", "{actor} exported the checkpoint of {facts[size]} entries"
 
 
 class _Stated(dict[str, str]):

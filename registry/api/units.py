@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from people import membership
 from people.models import Unit
 from registry import environments, inventory, queries
 from registry.api.given import actor, body, reason, refuse_unknown
@@ -31,10 +32,25 @@ class UnitPage(Page):
     results = UnitData(many=True)
 
 
+class UnitInput(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=200)
+    parent = serializers.CharField(help_text="The path of the unit it belongs to.")  # type: ignore[assignment]
+    reason = serializers.CharField(required=False, help_text="Why; it stands in the trail.")
+
+
 class UnitList(APIView):
     @extend_schema(operation_id="units_list", parameters=parameters(), responses=UnitPage)
     def get(self, request: Request) -> Response:
         return page(queries.units(actor(request)), UnitData, request, self)
+
+    @extend_schema(operation_id="units_open", request=UnitInput, responses={201: UnitData})
+    def post(self, request: Request) -> Response:
+        user, data = actor(request), body(request)
+        why = reason(data)
+        refuse_unknown(data, {"name", "parent"})
+        parent = queries.unit(user, str(data.get("parent") or ""))
+        unit = membership.open_unit(name=str(data.get("name") or ""), parent=parent, actor=user, reason=why)
+        return Response(UnitData(unit).data, status=201)
 
 
 class EnvironmentData(serializers.ModelSerializer[Environment]):

@@ -94,6 +94,9 @@ def test_reject_and_withdraw_need_a_reason(story: Story, api: Api) -> None:
     url = f"/api/v1/promotions/{again.pk}/"
     withdrawn = api(story.developer).post(f"{url}withdraw/", {"reason": "Found a mistake"})
     assert withdrawn.json()["status"] == "withdrawn"
+    reasons = dict(Entry.objects.filter(subject_id__in=[asked.pk, again.pk]).values_list("type", "reason"))
+    assert reasons["governance.promotion.rejected"] == "The holdout is too small"
+    assert reasons["governance.promotion.withdrawn"] == "Found a mistake"
 
 
 def test_a_second_open_promotion_conflicts(story: Story, api: Api) -> None:

@@ -232,6 +232,13 @@ def test_lineage_environments_fields_and_units(api, bank, owner, developer, admi
     set_ = client.patch(f"{V1}/models/pricing/", {"custom": {"colour": "red"}})
     assert set_.json()["custom"] == {"colour": "red"}
     assert [row["path"] for row in client.get(f"{V1}/units/").json()["results"]] == ["bank/retail"]
+    recorded = {"registry.lineage.added", "registry.environment.opened", "registry.field.added"}
+    assert recorded <= set(Entry.objects.values_list("type", flat=True))
+
+    desk = {"name": "Desk", "parent": "bank/retail", "reason": "A new desk"}
+    assert client.post(f"{V1}/units/", desk).status_code == 409
+    made = api(administrator).post(f"{V1}/units/", desk)
+    assert (made.status_code, made.json()["path"]) == (201, "bank/retail/desk")
 
 
 def test_the_inventory_is_filtered_and_sorted(api, bank, owner, developer, version):
