@@ -6,8 +6,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.shortcuts import render
 from rest_framework.exceptions import APIException, ErrorDetail
 from rest_framework.response import Response
@@ -55,6 +55,12 @@ def _framework_problem(error: Exception) -> dict[str, Any] | None:
             return body(404, "There is nothing here that you may see.")
         case PermissionDenied():
             return body(403, str(error) or "You may not do this.")
+        case UnreadablePostError():
+            return body(400, str(error))
+        case RequestDataTooBig():
+            return body(413, "The fields of this form hold too much text; shorten it, or send it as a file.")
+        case SuspiciousOperation():
+            return body(400, f"This request can't be read: {error}")
         case APIException():
             errors = list(_flat(error.detail))
             detail = " ".join(f"{where}: {sentence}" if where else sentence for where, sentence in errors)
@@ -86,12 +92,16 @@ class DomainErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if (answer := domain_problem(error)) is None:
-            return None
-        if request.path.startswith("/api/"):
-            return JsonResponse(answer, status=answer["status"], content_type=PROBLEM)
-        template = "409.html" if answer["status"] == 409 else "413.html" if answer["status"] == 413 else "400.html"
-        return render(request, template, {"problem": answer}, status=answer["status"])
+        answer = domain_problem(error)
+        return None if answer is None else shown(request, answer)
+
+
+def shown(request: HttpRequest, answer: dict[str, Any]) -> HttpResponse:
+    """A problem as its reader wants it: problem+json under /api/, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(answer, status=answer["status"], content_type=PROBLEM)
+    template = "409.html" if answer["status"] == 409 else "413.html" if answer["status"] == 413 else "400.html"
+    return render(request, template, {"problem": answer}, status=answer["status"])
 
 
 def page(status: int) -> Callable[..., HttpResponse]:

@@ -46,7 +46,7 @@ def load(text: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f"Line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise BadInput(f"{line}{error.problem or 'this is not YAML'}.", where="text") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BadInput("The policy is not YAML text.", where="text") from error
     _refuse_misfit(content)
     return content  # type: ignore[no-any-return]

@@ -86,6 +86,7 @@ def add_field(
     *, unit: Unit, name: str, label: str, kind: str, choices: Sequence[str] = (), actor: By, reason: str
 ) -> CustomField:
     """Add a typed field to the inventory of a unit and those below it."""
+    name = words.line(name, where="name", most=200)
     label = words.line(label or name, where="label", most=120, needed=True)
     name = slugify(name or label).replace("-", "_")[:60]
     if not name or name in inventory_fields.EDITED or name in inventory_fields.NOT_EDITED:
@@ -114,6 +115,7 @@ def own_roles(user: User, unit: Unit) -> dict[str, User]:
 
 def slug_of(name: str, given: str = "") -> str:
     """The id made from a name; or the given one, if it is well formed."""
+    given = words.line(given, where="slug", most=1000)
     slug = slugify(given or name)[:LONGEST_SLUG].strip("-_")
     if given and slug != given:
         raise BadInput(f"“{given[:150]}” is no model ID; write it like {slug or 'credit-scorecard'}.", where="slug")
@@ -145,7 +147,7 @@ def _refuse_twin(field: CustomField) -> None:
 
 
 def _sound_choices(kind: str, choices: Sequence[str]) -> list[str]:
-    if isinstance(choices, str) or not all(isinstance(choice, str) for choice in choices):
+    if not isinstance(choices, (list, tuple)) or not all(isinstance(choice, str) for choice in choices):
         raise BadInput("choices must be a list of texts.", where="choices")
     sound = list(dict.fromkeys(words.line(choice, where="choices", most=200, needed=True) for choice in choices))
     if (kind == CustomField.Kind.CHOICE) != bool(sound):

@@ -11,6 +11,7 @@ from django.http import Http404
 
 from people.models import Unit, User
 from people.queries import units_for, within
+from registry import words
 from registry.models import CardSection, CustomField, Dataset, Environment, Lineage, RegisteredModel, Version
 from registry.stages import Stage
 from trail.errors import BadInput
@@ -141,6 +142,7 @@ def units(user: User) -> QuerySet[Unit]:
 
 def unit(user: User, path: str) -> Unit:
     """The unit at `path`, for input that names one."""
+    path = words.line(path, where="unit", most=500)
     found = units_for(user).filter(path=path).first()
     if found is None:
         raise BadInput(f"There is no unit {path[:200]} that you may see; GET units/ lists yours.", where="unit")

@@ -69,9 +69,10 @@ def refuse_size(size: int, name: str) -> None:
 
 
 def refuse_other(content: Content, claimed: str) -> None:
-    match = DIGEST.fullmatch(claimed.strip())
+    match = DIGEST.fullmatch(claimed.strip()) if isinstance(claimed, str) else None
     if match is None:
-        raise BadInput(f"“{claimed[:100]}” is no digest; write sha256: and 64 hexadecimal digits.", where="digest")
+        shown = str(claimed)[:100]
+        raise BadInput(f"“{shown}” is no digest; write sha256: and 64 hexadecimal digits.", where="digest")
     if match[1].lower() != content.sha256:
         raise BadInput(
             f"{content.name} arrived with the digest sha256:{content.sha256}, not sha256:{match[1].lower()} as stated; "

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from registry import datasets, queries
 from registry.api.given import actor, form, parsed, reason, refuse_unknown
 from registry.api.pages import Page, Person, page, parameters
+from registry.api.strict import JSONParser
 from registry.models import ColumnRole, Dataset
 from trail.errors import BadInput
 
@@ -127,8 +128,10 @@ class DatasetDetail(APIView):
 
 
 def _roles(data: dict[str, Any]) -> dict[str, Any]:
-    given: Any = next((data[name] for name in ROLES if data.get(name)), {})
-    roles = parsed(given, "columns")
+    named = [name for name in ROLES if data.get(name)]
+    if len(named) > 1:
+        raise BadInput(f"{' and '.join(named)} are one thing under several names; send one.", where=named[1])
+    roles = parsed(data[named[0]] if named else {}, "columns")
     if not isinstance(roles, dict):
         raise BadInput("columns must be a JSON object of column names and roles.", where="columns")
     return roles

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.files.uploadedfile import UploadedFile
@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from people.models import User
 from registry import words
+from registry.api import strict
 from trail.errors import BadInput
 
 if TYPE_CHECKING:
@@ -38,10 +39,16 @@ def form(request: Request, *names: str) -> tuple[Upload | None, dict[str, Any]]:
     data: dict[str, Any] = {}
     for name in request.data:
         values = request.data.getlist(name)
-        if name in JSON_PARTS:
-            data |= _object(values[-1], name)
-        elif name not in files:
-            data[name] = values if len(values) > 1 else values[0]
+        if name in files:
+            continue
+        if name in names:
+            raise BadInput(f"{name} came as text; send it as a file, a part with a file name.", where=name)
+        given = {name: values[0]} if name not in JSON_PARTS else _object(values[0], name)
+        if len(values) > 1 or not data.keys().isdisjoint(given):
+            twice = next((field for field in given if field in data), name)
+            raise BadInput(f"{twice} came twice; send it once.", where=twice)
+        strict.refuse_unsound(given, "")
+        data |= given
     return _only(files, names), data
 
 
@@ -57,19 +64,23 @@ def parsed(value: Any, where: str) -> Any:
     if not isinstance(value, (str, bytes)):
         return value
     try:
-        return json.loads(value, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return strict.loads(value)
+    except BadInput:
+        raise
+    except ValueError as error:
         raise BadInput(f"{where} is not JSON: {error}.", where=where) from error
 
 
 def refuse_unknown(data: Mapping[str, Any], known: set[str]) -> None:
     for name in data:
         if name not in known:
-            raise BadInput(f"There is no field “{name}” here; there are {', '.join(sorted(known))}.", where=name)
+            close = get_close_matches(name, known, n=1)
+            meant = f"; did you mean “{close[0]}”?" if close else f"; there are {', '.join(sorted(known))}."
+            raise BadInput(f"There is no field “{name[:60]}” here{meant}", where=name)
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:
-    found = parsed(value, where)
+    found = value if where == "the body" else parsed(value, where)
     if not isinstance(found, dict):
         raise BadInput(f"{where} must be a JSON object, such as {{}}.", where=where)
     return dict(found)
@@ -82,7 +93,3 @@ def _only(files: dict[str, Upload], names: tuple[str, ...]) -> Upload | None:
     if len(files) > 1:
         raise BadInput(f"Several files came ({', '.join(files)}); name the one part {names[0]}.", where=names[0])
     return next(iter(files.values()), None)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")

@@ -9,7 +9,7 @@ from django.http import FileResponse, Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -19,6 +19,7 @@ from registry import cards, queries, storage, versions
 from registry.api.given import actor, body, form, parsed, reason, refuse_unknown
 from registry.api.lineage import EdgeData
 from registry.api.pages import Page, Person, page, parameters
+from registry.api.strict import JSONParser
 from registry.models import Artifact, CardSection, Dataset, Version
 from trail.errors import BadInput
 
