@@ -9,7 +9,6 @@ from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -19,8 +18,10 @@ from audits import checks, queries, runs
 from audits.models import Job, Run
 from people.models import User
 from registry import queries as registry
+from registry.api.given import body, refuse_unknown
 from registry.models import Dataset
 from trail.errors import BadInput
+from trail.pages import Pages
 
 DEFAULT_REASON = "Asked for over the API"
 
@@ -90,19 +91,12 @@ class CheckData(serializers.Serializer[Any]):
     params = serializers.DictField(help_text="JSON schema of the parameters.")
 
 
-class Pages(LimitOffsetPagination):
-    default_limit = 50
-    max_limit = 500
-
-
 class VersionRuns(APIView):
     @extend_schema(request=RunRequest, responses={202: RunData}, operation_id="run_request")
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """Ask for a check. It is done in the background: follow the Location until it is neither queued nor running."""
         version = registry.version(_user(request), pk)
-        given = RunRequest(data=request.data)
-        given.is_valid(raise_exception=True)
-        wanted = given.validated_data
+        wanted = _given(request, RunRequest)
         run = runs.request(
             version=version,
             check=wanted["check_name"],
@@ -190,6 +184,13 @@ def _dataset(request: Request, pk: uuid.UUID) -> Dataset:
 
 
 def _reason(request: Request) -> str:
-    given = Reason(data=request.data)
-    given.is_valid(raise_exception=True)
-    return str(given.validated_data["reason"])
+    return str(_given(request, Reason)["reason"])
+
+
+def _given(request: Request, wanted: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """The body, held against a serializer; a field that it does not have is refused, for a typo would change much."""
+    data = body(request)
+    read = wanted(data=data)
+    refuse_unknown(data, set(read.fields))
+    read.is_valid(raise_exception=True)
+    return dict(read.validated_data)

@@ -20,6 +20,7 @@ from rest_framework.views import APIView
 from audits.models import Job
 from people.models import User
 from registry import queries as registry
+from registry.api.given import body, refuse_unknown
 from reports import cards, documents, packs, queries
 from reports.models import Pack
 
@@ -106,7 +107,9 @@ class VersionPacks(APIView):
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """Ask for an evidence pack. It is built in the background: follow the Location until `download` is there."""
         version = registry.version(_user(request), pk)
-        given = PackRequest(data=request.data)
+        data = body(request)
+        refuse_unknown(data, {"reason"})
+        given = PackRequest(data=data)
         given.is_valid(raise_exception=True)
         pack = packs.request(version=version, actor=_user(request), reason=given.validated_data["reason"])
         shown = PackData(pack, context={"request": request}).data

@@ -9,7 +9,6 @@ from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -18,6 +17,7 @@ from trail import checkpoints, keys, ledger, merkle, queries
 from trail.actors import Reads
 from trail.errors import BadInput
 from trail.models import Entry
+from trail.pages import Pages, whole
 
 PIN = "The verifier key to pin: origin+key id+base64"
 
@@ -62,11 +62,6 @@ class ConsistencyData(serializers.Serializer[Any]):
     root1 = serializers.CharField()
     root2 = serializers.CharField()
     proof = serializers.ListField(child=serializers.CharField())
-
-
-class Pages(LimitOffsetPagination):
-    default_limit = 50
-    max_limit = 500
 
 
 FILTERS = [
@@ -133,7 +128,7 @@ class InclusionProof(APIView):
     )
     def get(self, request: Request) -> Response:
         """A proof that an entry you may see is in the tree (of the current size, unless another is given)."""
-        index, size = _number(request, "index"), _number(request, "size", ledger.size_and_root()[0])
+        index, size = whole(request, "index"), whole(request, "size", default=ledger.size_and_root()[0])
         if not queries.entries(units=cast(Reads, request.user).unit_paths).filter(leaf__index=index).exists():
             raise BadInput(f"There is no entry {index} that you may see.", where="index", status=404)
         found = checkpoints.inclusions([index], size=_within_the_tree(size, "size"))[0]
@@ -159,8 +154,8 @@ class ConsistencyProof(APIView):
     )
     def get(self, request: Request) -> Response:
         """A proof that the tree of `size2` entries only appended to the tree of `size1` entries."""
-        size2 = _within_the_tree(_number(request, "size2", ledger.size_and_root()[0]), "size2")
-        size1 = _number(request, "size1")
+        size2 = _within_the_tree(whole(request, "size2", default=ledger.size_and_root()[0]), "size2")
+        size1 = whole(request, "size1")
         if not 1 <= size1 <= size2:
             raise BadInput(f"size1 must be from 1 to {size2}, not {size1}.", where="size1")
         hashes = ledger.leaf_hashes(size2)
@@ -177,15 +172,6 @@ class ConsistencyProof(APIView):
 
 def _text(value: bytes) -> str:
     return base64.b64encode(value).decode()
-
-
-def _number(request: Request, name: str, default: int | None = None) -> int:
-    given = request.query_params.get(name)
-    if given is None and default is not None:
-        return default
-    if given is None or not given.isascii() or not given.isdigit():
-        raise BadInput(f"{name} must be a whole number, such as ?{name}=0.", where=name)
-    return int(given)
 
 
 def _within_the_tree(size: int, where: str) -> int:

@@ -8,17 +8,12 @@ from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from people.models import User
-
-
-class Pages(LimitOffsetPagination):
-    default_limit = 50
-    max_limit = 500
+from trail.pages import Pages
 
 
 class Page(serializers.Serializer[Any]):
