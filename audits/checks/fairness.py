@@ -75,6 +75,7 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
     scoring.check(dataset, source, target)
     sensitive = stated.get("sensitive") or dataset.names(ColumnRole.SENSITIVE)
     bins = bands.prepared(dataset, stated["bins"], sensitive)
+    require_apart(dataset, sensitive, {"target": target} | source)
     require_groups(dataset, sensitive, bins)
     require_crossings(stated["intersections"], sensitive)
     kept = ("intersections", "confidence", "replicates", "seed", "min_group")
@@ -85,6 +86,14 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
         "bins": bins,
         **{name: stated[name] for name in kept},
     }
+
+
+def require_apart(dataset: Dataset, sensitive: list[str], others: dict[str, Any]) -> None:
+    """Refuse to compare groups that the outcome or the decision itself makes."""
+    for role in ("target", "prediction", "score"):
+        if (name := others.get(role)) in sensitive:
+            sentence = f"{dataset.file_name}, column “{name}” is the {role}; groups come from another column."
+            raise columns.bad("sensitive", sentence)
 
 
 def require_groups(dataset: Dataset, sensitive: list[str], bins: dict[str, Any]) -> None:
@@ -159,6 +168,7 @@ def decided(context: Context, target: Any) -> tuple[Any, scoring.Scores]:
     other = next(v for v in target.unique() if labels.canonical(v) != labels.canonical(favourable))
     prediction = np.where(scored.values >= threshold, np.array(favourable, dtype=object), np.array(other, dtype=object))
     scored.source["threshold"] = threshold
+    scored.limitations.extend(scoring.one_sided(scored.values, threshold))
     return prediction, scored
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -14,7 +15,9 @@ def complete(schema: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
     known = schema["properties"]
     for name in params:
         if name not in known:
-            sentence = f"There is no parameter “{name}”; this check knows {', '.join(known)}."
+            close = get_close_matches(name, known, n=1)
+            meant = f"; did you mean “{close[0]}”?" if close else "."
+            sentence = f"There is no parameter “{name[:60]}”{meant} This check knows {', '.join(known)}."
             raise BadInput(sentence, where=f"params.{name}")
     given = {name: value for name, value in params.items() if value is not None}
     for error in Draft202012Validator(schema).iter_errors(given):

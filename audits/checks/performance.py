@@ -86,6 +86,7 @@ def run(context: Context) -> Measured:
         scored = scoring.scores(context)
     if "prediction" not in stated:
         predicted = scored.values >= stated["threshold"]
+        scored.limitations.extend(scoring.one_sided(scored.values, stated["threshold"]))
     context.progress(0.85, "Measuring")
     result = performance.assess(
         target=actual,

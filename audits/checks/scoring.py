@@ -89,6 +89,15 @@ def scores(context: Context) -> Scores:
     return Scores(found.score, source, found.libraries, found.notes)
 
 
+def one_sided(values: Any, threshold: float) -> list[str]:
+    """Say so when the threshold lies outside the scores, and so decides nothing."""
+    low, high = float(values.min()), float(values.max())
+    if low < threshold <= high:
+        return []
+    which = "No score reaches" if threshold > high else "Every score reaches"
+    return [f"{which} the threshold {threshold:g}: the scores lie from {low:g} to {high:g}."]
+
+
 def sandboxed(context: Context) -> dict[str, Any]:
     """The arguments that every run of an artifact shares."""
     kept = context.version.artifact
