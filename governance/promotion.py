@@ -15,7 +15,7 @@ from people.access import require
 from people.models import User
 from people.queries import below, live_grants
 from people.roles import MAY, Duty, Role
-from registry import queries, stage_writer
+from registry import queries, stage_writer, words
 from registry.models import Deployment, Environment, RegisteredModel, Version
 from registry.stages import INTO, MOVES, IllegalMove, Stage, Verb
 from trail.canonical import canonical, digest
@@ -25,6 +25,7 @@ from trail.record import Draft, recording
 
 def request(*, version: Version, target: Environment, comment: str = "", actor: User, reason: str) -> Promotion:
     """Ask to bring a version into an environment of its unit."""
+    comment = words.text(comment, where="comment")
     reason = reason.strip() or comment
     _refuse_silence(reason)
     with recording(Event.PROMOTION_REQUESTED, actor=actor, reason=reason, subject=version) as entry:
@@ -32,7 +33,7 @@ def request(*, version: Version, target: Environment, comment: str = "", actor: 
         version = _locked(version)
         if standing := _request_objections(version, target):
             raise Refused(standing)
-        promotion = Promotion(version=version, target=target, comment=comment.strip(), requested_by=actor)
+        promotion = Promotion(version=version, target=target, comment=comment, requested_by=actor)
         entry.create(promotion)
         entry.about = promotion
         entry.facts = {
@@ -91,7 +92,7 @@ def reject(*, promotion: Promotion, actor: User, reason: str) -> Promotion:
     _refuse_silence(reason)
     with recording(Event.PROMOTION_REJECTED, actor=actor, reason=reason, subject=promotion) as entry:
         case = read(promotion, lock=True)
-        if standing := _open_objections(case) + _reject_objections(case, actor):
+        if standing := _open_objections(case) + reject_objections(case, actor):
             raise Refused(standing)
         _close(entry, case, Promotion.Status.REJECTED, actor, signoff.dossier_of(case))
     return case.promotion
@@ -102,7 +103,7 @@ def withdraw(*, promotion: Promotion, actor: User, reason: str) -> Promotion:
     _refuse_silence(reason)
     with recording(Event.PROMOTION_WITHDRAWN, actor=actor, reason=reason, subject=promotion) as entry:
         case = read(promotion, lock=True)
-        if standing := _open_objections(case) + _withdraw_objections(case, actor):
+        if standing := _open_objections(case) + withdraw_objections(case, actor):
             raise Refused(standing)
         _close(entry, case, Promotion.Status.WITHDRAWN, actor, signoff.dossier_of(case))
     return case.promotion
@@ -194,7 +195,7 @@ def _roles(actor: User, path: str) -> set[Role]:
     return {Role(grant.role) for grant in live_grants(actor) if below(path, grant.unit.path)}
 
 
-def _reject_objections(case: Case, actor: User) -> list[Objection]:
+def reject_objections(case: Case, actor: User) -> list[Objection]:
     """Without a policy, anyone who may sign at all may reject."""
     asked = set(signoff.asked(case)) or {role for role in Role if Duty.SIGN in MAY[role]}
     found = []
@@ -208,7 +209,7 @@ def _reject_objections(case: Case, actor: User) -> list[Objection]:
     return found
 
 
-def _withdraw_objections(case: Case, actor: User) -> list[Objection]:
+def withdraw_objections(case: Case, actor: User) -> list[Objection]:
     if actor.is_active and actor.pk in {case.promotion.requested_by_id, case.model.owner_id}:
         return []
     if Role.OWNER in _roles(actor, case.unit.path):

@@ -199,11 +199,11 @@ class Page:
 
     @cached_property
     def reject_objections(self) -> list[Objection]:
-        return promotion._reject_objections(self.case, self.user)
+        return promotion.reject_objections(self.case, self.user)
 
     @cached_property
     def withdraw_objections(self) -> list[Objection]:
-        return promotion._withdraw_objections(self.case, self.user)
+        return promotion.withdraw_objections(self.case, self.user)
 
     @cached_property
     def live(self) -> Any:

@@ -14,6 +14,7 @@ from people import signing
 from people.models import Meaning, Signature, User
 from people.queries import below, live_grants, same_line
 from people.roles import Role
+from registry import words
 from trail.canonical import canonical, digest
 from trail.errors import BadInput, Objection, Refused
 from trail.models import Entry
@@ -258,9 +259,13 @@ def sign(
     dossier_digest: str = "",
 ) -> Signature:
     """Sign the promotion's dossier as it is now. `dossier_digest`, if given, is the one that was shown."""
-    role, meaning = _role(role), _meaning(meaning)
-    why = reason.strip() or comment.strip() or f"Signed as {role.label}"
-    with recording(Event.SIGNED, actor=actor, reason=why, subject=promotion) as entry:
+    role, meaning, comment = _role(role), _meaning(meaning), comment.strip()
+    words.text(comment, where="comment")
+    why = reason.strip() or comment or f"Signed as {role.label}"
+    with (
+        signing.one_try_at_a_time(actor),
+        recording(Event.SIGNED, actor=actor, reason=why, subject=promotion) as entry,
+    ):
         case = read(promotion, lock=True)
         standing = objections_in(case, actor, role, meaning, dossier_digest)
         standing += signing.credential_objections(actor, password)
@@ -271,7 +276,7 @@ def sign(
             signer=actor,
             role=role,
             meaning=meaning,
-            comment=comment.strip(),
+            comment=comment,
             dossier=dossier_of(case),
             about=case.promotion,
         )

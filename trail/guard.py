@@ -1,7 +1,8 @@
 """Refuses every write of a governed table outside a recording, below the ORM.
 
 It reads the SQL that reaches the database driver, so save, bulk_create, update, delete, cascades, loaddata and raw
-SQL through Django's connections all meet it. A connection that is not Django's does not: there the database's own
+SQL through Django's connections all meet it. A connection that is not Django's does not, nor a driver's own
+`executescript` or `copy`, nor SQL that the database puts together itself (DO, EXECUTE): there the database's own
 triggers and the tree are what remains (docs/architecture.md).
 """
 
@@ -22,9 +23,12 @@ is_recording: ContextVar[bool] = ContextVar("is_recording", default=False)
 
 WRITE = re.compile(
     r"\b(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|MERGE\s+INTO|COPY)"
-    r"\s+(?:ONLY\s+)?(?:[\"`\[]?\w+[\"`\]]?\.)?[\"`\[]?(\w+)",
+    r"\s*(?:ONLY\b\s*\(?\s*)?(?:[\"'`\[]?\w+[\"'`\]]?\s*\.\s*)*[\"'`\[]?(\w+)",
     re.IGNORECASE,
 )
+# not the event that a trigger waits for
+TRUNCATE = re.compile(r"\bTRUNCATE\b(?!\s+O[NR]\b)([^;]*)", re.IGNORECASE)
+COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 
 
 @cache
@@ -37,13 +41,27 @@ def governed_tables() -> frozenset[str]:
 
 
 def written_tables(sql: str) -> set[str]:
-    if sql[:6].upper() == "SELECT":
+    if sql[:6].upper() == "SELECT" and ";" not in sql:
         return set()
-    return {match.group(1).lower() for match in WRITE.finditer(sql)} & governed_tables()
+    found: set[str] = set()
+    # with its comments and without: `--` inside a text is none, and would hide what follows it
+    for text in {sql, COMMENT.sub(" ", sql)}:
+        found |= {match.group(1).lower() for match in WRITE.finditer(text)}
+        found |= {word.lower() for listed in TRUNCATE.findall(text) for word in re.findall(r"\w+", listed)}
+    return found & governed_tables()
+
+
+def _text(sql: Any) -> str:
+    """PostgreSQL's driver also takes bytes, and statements composed of parts."""
+    if isinstance(sql, bytes):
+        return sql.decode(errors="replace")
+    return sql if isinstance(sql, str) else str(sql.as_string(None))
 
 
 def refuse_unrecorded(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    if not is_recording.get() and isinstance(sql, str) and (tables := written_tables(sql)):
+    # a context that was copied (a task, a thread) may outlive its recording, but not the recording's transaction
+    is_open = is_recording.get() and context["connection"].in_atomic_block
+    if not is_open and (tables := written_tables(_text(sql))):
         raise Unrecorded(
             f"{', '.join(sorted(tables))} is governed: write it inside trail.recording(...), so that the change "
             "leaves an entry with its actor and its reason."

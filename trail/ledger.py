@@ -7,6 +7,7 @@ from typing import Any
 
 from trail import merkle
 from trail.canonical import canonical
+from trail.errors import BadInput
 from trail.models import Entry, Leaf, Tree
 
 HASH = 32
@@ -17,7 +18,10 @@ def append(content: dict[str, Any]) -> Leaf:
     """Append one event in the caller's transaction. The tree's row is locked last, so it is held only to commit."""
     body = canonical(content)
     if len(body) > MAX_BYTES:
-        raise ValueError(f"The entry holds {len(body)} bytes; at most {MAX_BYTES} fit. Keep a digest in its facts.")
+        sentence = (
+            f"This would make an entry of {len(body):,} bytes in the trail; at most {MAX_BYTES:,} fit, so shorten it."
+        )
+        raise BadInput(sentence)
     entry = Entry(
         id=content["id"],
         type=content["type"],

@@ -15,10 +15,14 @@ from django.utils import timezone
 
 from trail import guard, ledger
 from trail.actors import Acts, HasSubject, Subject
-from trail.errors import Refused, VagueRecord
+from trail.errors import BadInput, Refused, VagueRecord
 from trail.events import Event, Vocabulary
 
 Row = TypeVar("Row", bound=models.Model)
+
+LONGEST_REASON = 10_000
+# what of a refusal is kept, so that its entry always fits
+MOST_SENTENCES, LONGEST_SENTENCE, LONGEST_REFUSED_REASON = 30, 400, 1000
 
 
 def plain(value: Any) -> Any:
@@ -105,6 +109,7 @@ def recording(event: Vocabulary, *, actor: Acts, reason: str, subject: HasSubjec
     """
     if guard.is_recording.get():
         raise RuntimeError(f"{event.value} was opened inside another recording: one action makes one entry.")
+    _refuse_unfit(reason)
     draft = Draft(event, actor, reason)
     draft.about = subject
     try:
@@ -121,13 +126,22 @@ def recording(event: Vocabulary, *, actor: Acts, reason: str, subject: HasSubjec
         raise
 
 
+def _refuse_unfit(reason: str) -> None:
+    """Before anything is tried: a reason that can't be recorded would keep a refused attempt out of the trail."""
+    if len(reason) > LONGEST_REASON:
+        sentence = f"The reason holds {len(reason):,} characters; at most {LONGEST_REASON:,} fit, so shorten it."
+        raise BadInput(sentence, where="reason")
+    if "\0" in reason or any("\ud800" <= character <= "\udfff" for character in reason):
+        raise BadInput("The reason holds a character that can’t be stored; write plain Unicode text.", where="reason")
+
+
 def _record_refusal(draft: Draft, refused: Refused) -> None:
-    attempt = Draft(Event.ATTEMPT_REFUSED, draft.actor, draft.reason or "no reason given")
+    attempt = Draft(Event.ATTEMPT_REFUSED, draft.actor, draft.reason[:LONGEST_REFUSED_REASON] or "no reason given")
     attempt.about = draft.about
     attempt.facts = {
         "attempted": draft.event.value,
         "codes": [objection.code for objection in refused.objections],
-        "objections": [objection.sentence for objection in refused.objections],
+        "objections": [objection.sentence[:LONGEST_SENTENCE] for objection in refused.objections[:MOST_SENTENCES]],
     }
     with transaction.atomic():
         open_ = guard.is_recording.set(True)

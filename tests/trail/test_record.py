@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
 
 import pytest
 from django.core import serializers
 from django.db import connection, transaction
+from psycopg.sql import SQL, Identifier
 
 from people import membership
 from people.events import Event
@@ -53,6 +57,21 @@ WRITES_OUTSIDE_A_RECORDING = {
     "raw SQL behind a WITH": lambda unit: connection.cursor().execute(
         "WITH chosen AS (SELECT 1) UPDATE people_unit SET name = 'x'"
     ),
+    "a comment for a blank": lambda unit: connection.cursor().execute("UPDATE/**/people_unit SET name = 'x'"),
+    "a comment first": lambda unit: connection.cursor().execute("-- SELECT\nDELETE FROM people_unit"),
+    "no blank at all": lambda unit: connection.cursor().execute('DELETE FROM"people_unit"'),
+    "a schema": lambda unit: connection.cursor().execute('DELETE FROM "main" . "people_unit"'),
+    "single quotes": lambda unit: connection.cursor().execute("DELETE FROM 'people_unit'"),
+    "a comment that is none": lambda unit: connection.cursor().execute(
+        "UPDATE t SET name = '--'; DELETE FROM people_unit"
+    ),
+    "behind a SELECT": lambda unit: connection.cursor().execute("SELECT 1; DELETE FROM people_unit"),
+    "an inner WITH": lambda unit: connection.cursor().execute(
+        "WITH gone AS (DELETE FROM ONLY (people_unit) RETURNING 1) SELECT * FROM gone"
+    ),
+    "truncate": lambda unit: connection.cursor().execute("TRUNCATE TABLE other, people_unit CASCADE"),
+    "bytes": lambda unit: connection.cursor().execute(b"DELETE FROM people_unit"),
+    "parts": lambda unit: connection.cursor().execute(SQL("DELETE FROM {}").format(Identifier("people_unit"))),
     "many": lambda unit: connection.cursor().executemany('INSERT INTO "people_unit" (name) VALUES (%s)', [["x"]]),
     "a fixture": lambda unit: next(iter(serializers.deserialize("json", serializers.serialize("json", [unit])))).save(),
 }
@@ -62,6 +81,38 @@ WRITES_OUTSIDE_A_RECORDING = {
 def test_a_governed_table_refuses_a_write_outside_a_recording(bank: Bank, write: object) -> None:
     with pytest.raises(Unrecorded, match="people_unit is governed"), transaction.atomic():
         write(bank.retail)  # type: ignore[operator]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_context_that_outlives_its_recording_may_not_write(bank: Bank) -> None:
+    """A task started inside a recording keeps a copy of its context; the transaction it does not keep."""
+    with recording(Event.UNIT_OPENED, actor=SYSTEM, reason=WHY, subject=bank.root):
+        copied = copy_context()
+    with pytest.raises(Unrecorded):
+        copied.run(lambda: Unit.objects.update(name="x"))
+
+
+def test_what_waits_for_the_commit_is_outside_the_recording(
+    bank: Bank, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    with (
+        pytest.raises(Unrecorded),
+        django_capture_on_commit_callbacks(execute=True),
+        recording(Event.UNIT_OPENED, actor=SYSTEM, reason=WHY, subject=bank.root),
+    ):
+        transaction.on_commit(lambda: Unit.objects.update(name="x"))
+
+
+def test_an_entry_too_large_to_be_proven_is_refused_and_nothing_is_half_made(bank: Bank) -> None:
+    before = Entry.objects.count()
+    with (
+        pytest.raises(BadInput, match="at most 65,535 fit"),
+        recording(Event.UNIT_OPENED, actor=SYSTEM, reason=WHY) as entry,
+    ):
+        entry.create(Unit(name="Wordy", slug="wordy", path="wordy"))
+        entry.facts["text"] = "x" * 70_000
+    assert not Unit.objects.filter(slug="wordy").exists()
+    assert Entry.objects.count() == before
 
 
 def test_a_block_that_fails_leaves_neither_write_nor_entry(bank: Bank) -> None:
