@@ -17,16 +17,34 @@ def judge(threshold: Mapping[str, Any], result: Mapping[str, Any]) -> tuple[bool
     """Whether every value the measure's path finds satisfies the threshold, and the sentence that says so."""
     path = threshold["measure"]
     values = read(result, path)
+    found = f"{spoken(path)} is {_spelt(values)}"
     if "equals" in threshold:
         met = all(value is threshold["equals"] for value in values)
-        return met, f"{path} is {_spelt(values)}; it must be {str(threshold['equals']).lower()}."
+        return met, f"{found}; it must be {str(threshold['equals']).lower()}."
     if any(isinstance(value, bool) for value in values):
         raise Unreadable(f"{path} is yes or no, which has no minimum or maximum.")
     if "min" in threshold:
         met = all(value >= threshold["min"] for value in values)
-        return met, f"{path} is {_spelt(values)}; at least {threshold['min']:g} is required."
+        return met, f"{found}; at least {threshold['min']:g} is required."
     met = all(value <= threshold["max"] for value in values)
-    return met, f"{path} is {_spelt(values)}; at most {threshold['max']:g} is allowed."
+    return met, f"{found}; at most {threshold['max']:g} is allowed."
+
+
+ABBREVIATIONS = {"auc": "AUC", "ks": "KS", "ece": "ECE", "gini": "Gini"}
+
+
+def spoken(path: str) -> str:
+    """A measure's path in words: `auc.value` is “AUC”, and the disparity of a rate is “selection rate ratio, sex”."""
+    said = []
+    for name, filters in parse(path):
+        if name == "disparities" and {"metric", "kind"} <= filters.keys():
+            attributes = f", {filters['attributes']}" if "attributes" in filters else ""
+            said.append(f"{filters['metric']} {filters['kind']}{attributes}")
+        elif name != "value" or filters:
+            said.append(" ".join([name, *(f"{key} {value}" for key, value in filters.items())]))
+    words = " ".join(said).replace("_", " ").split(" ")
+    sentence = " ".join(ABBREVIATIONS.get(word, word) for word in words)
+    return sentence[:1].upper() + sentence[1:]
 
 
 def read(result: Mapping[str, Any], path: str) -> list[float | bool]:

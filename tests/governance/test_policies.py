@@ -193,3 +193,17 @@ class TestPublishing:
         _, standing = policies.gate_of(story.policy, tier=2, target="production")
         assert [each.code for each in standing] == ["policy_altered"]
         assert [each.code for each in policies.gate_of(None, tier=2, target="production")[1]] == ["no_policy"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("auc.value", "AUC"),
+        ("brier.high", "Brier high"),
+        ("additivity.holds", "Additivity holds"),
+        ("disparities[metric=selection_rate,kind=ratio,attributes=sex].value", "Selection rate ratio, sex"),
+        ("disparities[metric=equalized_odds,kind=difference].low", "Equalized odds difference low"),
+    ],
+)
+def test_a_measure_is_spoken_of_in_words(path: str, words: str) -> None:
+    assert thresholds.spoken(path) == words
