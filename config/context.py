@@ -17,7 +17,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {}
-    roles = sorted({Role(grant.role).label for grant in queries.grants_of(user)})
+    roles = sorted({Role(grant.role).label for grant in user.held_grants})
     return {
         "account_roles": roles,
         "inbox_count": SimpleLazyObject(lambda: waiting.signatures(user)),

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 
 from governance.models import GateEvaluation, Policy, Promotion
 from people.models import Signature, User
-from people.queries import unit_paths, within
+from people.queries import within
 from trail.errors import BadInput
 
 
@@ -58,7 +58,7 @@ def policies(user: User) -> QuerySet[Policy]:
     """The policies of the user's units and of those above them, which judge their versions too."""
     above = {
         "/".join(parts[: depth + 1])
-        for path in unit_paths(user)
+        for path in user.unit_paths
         for parts in [path.split("/")]
         for depth in range(len(parts))
     }

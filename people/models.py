@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import check_password
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from people.roles import Role
 from trail.actors import Actor, Subject
@@ -73,12 +74,15 @@ class User(AbstractBaseUser):
     def unit_path(self) -> str:
         return self.unit.path
 
+    @cached_property
+    def held_grants(self) -> list[RoleGrant]:
+        """The roles held now, read once a request; none for someone suspended."""
+        return list(self.grants.filter(revoked_at=None).select_related("unit")) if self.is_active else []
+
     @property
     def unit_paths(self) -> list[str]:
         """The tops of what this person may see."""
-        from people import queries
-
-        return queries.unit_paths(self)
+        return sorted({grant.unit.path for grant in self.held_grants})
 
     def check_password(self, raw_password: str | None) -> bool:
         """Without Django's silent re-hash, which would be an unrecorded write."""

@@ -9,42 +9,29 @@ from people.roles import MAY, Duty, Role
 
 
 def live_grants(user: User) -> QuerySet[RoleGrant]:
+    """The user's roles as the database has them at this moment (`user.held_grants` is read once a request)."""
     return RoleGrant.objects.filter(user=user, revoked_at=None, user__is_active=True).select_related("unit")
-
-
-def grants_of(user: User) -> list[RoleGrant]:
-    """The user's live grants, read once a request (kept on the user object)."""
-    kept: list[RoleGrant] | None = getattr(user, "_live_grants", None)
-    if kept is None:
-        kept = list(live_grants(user))
-        user._live_grants = kept  # type: ignore[attr-defined]
-    return kept
 
 
 def below(path: str, top: str) -> bool:
     return path == top or path.startswith(f"{top}/")
 
 
-def unit_paths(user: User) -> list[str]:
-    """The tops of what the user may see."""
-    return sorted({grant.unit.path for grant in grants_of(user)})
-
-
 def within(user: User, field: str) -> Q:
     """Rows whose unit path (`field`) lies in the user's units; nobody without a role sees anything."""
     seen = Q(pk__in=[])
-    for path in unit_paths(user):
+    for path in user.unit_paths:
         seen |= Q(**{field: path}) | Q(**{f"{field}__startswith": f"{path}/"})
     return seen
 
 
 def sees(user: User, path: str) -> bool:
-    return any(below(path, top) for top in unit_paths(user))
+    return any(below(path, top) for top in user.unit_paths)
 
 
 def roles_at(user: User, path: str) -> set[Role]:
     """The roles the user holds at `path`: granted there or above."""
-    return {Role(grant.role) for grant in grants_of(user) if below(path, grant.unit.path)}
+    return {Role(grant.role) for grant in user.held_grants if below(path, grant.unit.path)}
 
 
 def may(user: User, duty: Duty, path: str) -> bool:
@@ -52,12 +39,12 @@ def may(user: User, duty: Duty, path: str) -> bool:
 
 
 def may_anywhere(user: User, duty: Duty) -> bool:
-    return any(duty in MAY[Role(grant.role)] for grant in grants_of(user))
+    return any(duty in MAY[Role(grant.role)] for grant in user.held_grants)
 
 
 def units_for(user: User, duty: Duty | None = None) -> QuerySet[Unit]:
     """The units the user sees, or those in which a duty may be exercised."""
-    tops = [g.unit.path for g in grants_of(user) if duty is None or duty in MAY[Role(g.role)]]
+    tops = [g.unit.path for g in user.held_grants if duty is None or duty in MAY[Role(g.role)]]
     seen = Q(pk__in=[])
     for path in tops:
         seen |= Q(path=path) | Q(path__startswith=f"{path}/")

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 
-from people import queries, sessions
+from people import sessions
 from people.models import User
 from people.roles import LINE, Role
 
@@ -51,6 +51,6 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @require_safe
 def account(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
-    grants = [(grant, LINE[Role(grant.role)]) for grant in queries.grants_of(user)]
+    grants = [(grant, LINE[Role(grant.role)]) for grant in user.held_grants]
     tokens = user.tokens.order_by("-created_at")
     return render(request, "people/account.html", {"nav": "account", "grants": grants, "tokens": tokens})

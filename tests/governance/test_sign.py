@@ -46,7 +46,7 @@ def refused(story: Story, asked: Promotion, role: Role, **given: Any) -> set[str
 
 def grant(user: User, role: Role, unit: Any) -> None:
     membership.grant(user=user, role=role, unit=unit, actor=SYSTEM, reason=WHY)
-    vars(user).pop("_live_grants", None)  # the next request reads them anew
+    vars(user).pop("held_grants", None)  # the next request reads them anew
 
 
 @pytest.fixture
