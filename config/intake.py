@@ -27,7 +27,18 @@ class IntakeMiddleware:
         for objection in (_length(request), _address(request)):
             if objection:
                 return shown(request, objection)
-        return self.get_response(request)
+        try:
+            return self.get_response(request)
+        finally:
+            if (request.content_type or "").startswith("multipart/"):
+                _sweep(request)
+
+
+def _sweep(request: HttpRequest) -> None:
+    """Close, and so remove, temporary files at once; Django forgets the one that was being received at an error."""
+    for handler in request.upload_handlers:
+        if (file := getattr(handler, "file", None)) is not None:
+            file.close()
 
 
 def _length(request: HttpRequest) -> dict[str, Any] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from trail.errors import BadInput
 
 CHUNK = 1024 * 1024
 LONGEST_NAME = 255
+INCOMING = "incoming"  # files that are not whole yet; what lies here while nobody uploads can go
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.IGNORECASE)
 Source = BinaryIO | File  # type: ignore[type-arg]
 
@@ -82,14 +84,21 @@ def refuse_other(content: Content, claimed: str) -> None:
 
 
 def keep(content: Content, *, folder: str) -> str:
-    """Store the content under its digest, unless it is there already whole; return its path."""
+    """Store the content under its digest, unless it is there already; return its path.
+
+    It is written elsewhere and moved there when it is whole, so that no crash leaves half a file under a digest.
+    """
     path = f"{folder}/{content.sha256[:2]}/{content.sha256[2:4]}/{content.sha256}"
-    if default_storage.exists(path):
-        if default_storage.size(path) == content.size:
-            return path
-        default_storage.delete(path)  # cut off by a crash
+    if default_storage.exists(path) and default_storage.size(path) == content.size:
+        return path
     content.file.seek(0)
-    return default_storage.save(path, File(content.file, name=content.name))
+    written = default_storage.save(f"{INCOMING}/{content.sha256}", File(content.file, name=content.name))
+    with default_storage.open(written, "rb") as file:
+        os.fsync(file.fileno())
+    kept = Path(default_storage.path(path))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    Path(default_storage.path(written)).replace(kept)
+    return path
 
 
 def open_kept(path: str) -> BinaryIO:

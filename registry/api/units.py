@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from people import membership
 from people.models import Unit
-from registry import environments, inventory, queries
+from registry import environments, inventory, queries, words
 from registry.api.given import actor, body, reason, refuse_unknown
 from registry.api.pages import Page, page, parameters
 from registry.models import CustomField, Environment
@@ -82,7 +82,7 @@ class EnvironmentList(APIView):
         user, data = actor(request), body(request)
         why = reason(data)
         refuse_unknown(data, {"slug", "name", "unit"})
-        slug = str(data.get("slug") or "")
+        slug = words.line(data.get("slug"), where="slug", most=100, needed=True)
         environment = environments.open_environment(
             unit=queries.unit(user, data.get("unit") or user.unit.path),
             slug=slug,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,9 +16,15 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.utils.html import escape
 
-from people.models import ApiToken
+from audits import jobs
+from audits.models import Run
+from registry.models import Dataset, Version
 from tests.conftest import GERMAN
 from trail.models import Entry
 
@@ -395,3 +402,367 @@ RUNS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_bad_check(refused, version, table, name):
     more, says = RUNS[name]
     refused("POST", f"versions/{version.pk}/runs/", {"check": "fairness", "dataset": table} | more, 422, says)
+
+
+# What only those who may publish or administer get as far as.
+BY_OFFICE: list[tuple[str, str, Any, int, str]] = [
+    ("risk_officer", "policies/", {"name": "x", "text": "a: ["}, 422, "Line 1"),
+    ("risk_officer", "policies/", {"name": "x", "text": 1}, 422, "object"),
+    ("risk_officer", "policies/", {"name": "x", "text": "a: &a [*a]"}, 422, "Line 1: Aliases"),
+    ("risk_officer", "policies/", {"name": "x", "text": "a: 1\na: 2"}, 422, "The key “a” stands twice"),
+    ("risk_officer", "policies/", {"name": "x", "text": "[" * 50_000}, 422, "text"),
+    ("risk_officer", "policies/", {"name": "x", "text": "2001-99-99"}, 422, "text"),
+    ("risk_officer", "policies/", {"name": "x", "text": "x" * 1_000_000}, 422, "1,000,000 characters"),
+    ("risk_officer", "policies/", {"name": "x\0", "text": "a: 1"}, 422, "name"),
+    ("risk_officer", "policies/", {"name": "x", "txt": "a: 1"}, 422, "did you mean “text”?"),
+    ("administrator", "environments/", {"slug": 1}, 422, "slug"),
+    ("administrator", "environments/", {"slug": "ok", "name": {"a": 1}}, 422, "name must be text"),
+    ("administrator", "environments/", {"slug": "production", "unit": "bank"}, 409, "choose another slug"),
+    ("risk_officer", "models/{slug}/tiering/", {"answers": {"colour": 1}}, 422, "colour"),
+    (
+        "risk_officer",
+        "models/{slug}/tiering/",
+        {"answers": {"materiality": "x" * 9}},
+        422,
+        "is no question of the scheme",
+    ),
+    ("risk_officer", "models/{slug}/tiering/", {"answers": {"purpose": 10**400}}, 422, "is not answered"),
+]
+
+
+@pytest.mark.parametrize("case", BY_OFFICE, ids=lambda case: f"{case[1]} {str(case[2])[:50]}")
+def test_bad_json_of_those_in_office(api, request, model, environment, case):
+    who, path, sent, status, says = case
+    client = api(request.getfixturevalue(who))
+    client.raise_request_exception = False
+    with nothing_changes():
+        answer = client.post(f"{V1}/{path}".replace("{slug}", model.slug), sent)
+    check(answer, status, says)
+
+
+def test_what_is_asked_for_in_the_wrong_way(client, refused, model):
+    refused("POST", "models/", "name: A", 415, "application/yaml", content_type="application/yaml")
+    refused("POST", "models/", "<a/>", 415, "text/xml", content_type="text/xml")
+    refused("POST", "datasets/", "a,b", 415, "text/csv", content_type="text/csv")
+    refused("POST", "models/", b"x", 400, "boundary", content_type="multipart/form-data")
+    refused("POST", "models/", b"x", 415, "nonsense", content_type="nonsense")
+    check(client.get(f"{V1}/models/", HTTP_ACCEPT="text/csv"), 406)
+    check(client.get(f"{V1}/models/", HTTP_ACCEPT="x" * 5000), 406)
+    assert client.get(f"{V1}/models/", HTTP_ACCEPT="application/*").status_code == 200
+    client.credentials(HTTP_AUTHORIZATION="Bearer \udcff".encode("utf-8", "surrogateescape").decode("latin-1"))
+    check(client.get(f"{V1}/models/"), 401, "unknown")
+
+
+def damaged(name: str) -> bytes:
+    whole = (ARTIFACTS / name).read_bytes()
+    return whole[: len(whole) // 2]
+
+
+MODELS: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "skops, cut": (lambda: damaged("german_credit.skops"), "m.skops", "m.skops"),
+    "ubj, cut": (lambda: damaged("german_credit.ubj"), "m.ubj", "m.ubj"),
+    "onnx, cut": (lambda: damaged("treecl3.onnx"), "m.onnx", "m.onnx"),
+    "LightGBM, cut": (lambda: damaged("lg_dart_breast_cancer.model"), "m.txt", "m.txt"),
+    "a legacy binary": ((ARTIFACTS / "kserve_xgboost_legacy.bst").read_bytes, "m.bst", "m.bst"),
+    "a pickle": (lambda: b"\x80\x04K\x01.", "m.pkl", "pickle"),
+    "a pickle by another name": (lambda: b"\x80\x04K\x01.", "m.skops", "pickle"),
+    "nothing": (lambda: b"", "m.skops", "m.skops"),
+    "text": (lambda: b"hello", "m.json", "m.json"),
+    "a table": (TABLE.encode, "m.csv", "m.csv"),
+    "a workbook": (workbook, "m.xlsx", "m.xlsx"),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_bad_model_file(refused, model, name):
+    data, file_name, says = MODELS[name]
+    form = {"artifact": file(data(), file_name)}
+    refused("POST", f"models/{model.slug}/versions/", form, 422, says, form=True)
+
+
+def test_a_digest_that_is_not_the_model_files(refused, model, scorecard_file):
+    for digest, says in {
+        "sha256:" + "0" * 64: "not sha256:000",
+        "0" * 63: "is no digest",
+        "sha512:0": "is no digest",
+    }.items():
+        form = {"artifact": file(scorecard_file, "m.skops"), "digest": digest}
+        refused("POST", f"models/{model.slug}/versions/", form, 422, says, form=True)
+
+
+class Stream(io.RawIOBase):
+    """A body of any length that nobody holds in memory; it counts what was taken from it."""
+
+    def __init__(self, head: bytes, size: int, tail: bytes = b"") -> None:
+        self.head, self.size, self.tail, self.taken = io.BytesIO(head), size, io.BytesIO(tail), 0
+
+    def read(self, size: int = -1) -> bytes:
+        found = self.head.read(size)
+        if not found and self.size:
+            length, start = min(size, self.size, 1 << 20), -self.size % 4
+            found = (b"1,2\n" * (length // 4 + 2))[start : start + length]
+            self.size -= length
+        found = found or self.tail.read(size)
+        self.taken += len(found)
+        return found
+
+
+HEAD = (
+    b'--B\r\nContent-Disposition: form-data; name="name"\r\n\r\nT\r\n'
+    b'--B\r\nContent-Disposition: form-data; name="file"; filename="t.csv"\r\n\r\na,b\n'
+)
+TAIL = b"\r\n--B--\r\n"
+MB = 1 << 20
+
+
+class Answer:
+    def __init__(self, status: int, headers: dict[str, str], content: bytes) -> None:
+        self.status_code, self.headers, self.content = status, headers, content
+
+    def __getitem__(self, name: str) -> str:
+        return self.headers[name]
+
+
+@pytest.fixture
+def wire(api, developer) -> Iterator[Callable[..., Answer]]:
+    """`wire(stream, length)`: an upload as the web server hands it to the application."""
+    for signal in (request_started, request_finished):  # the test's transaction is on this connection
+        signal.disconnect(close_old_connections)
+    from config.wsgi import application
+
+    authorization = api(developer)._credentials["HTTP_AUTHORIZATION"]
+
+    def send(stream: Any, length: int | None, path: str = "/api/v1/datasets/", **more: Any) -> Answer:
+        said: list[Any] = []
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "CONTENT_TYPE": "multipart/form-data; boundary=B",
+            "HTTP_AUTHORIZATION": authorization,
+            "wsgi.input": stream,
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": io.StringIO(),
+        } | more
+        if length is not None:
+            environ["CONTENT_LENGTH"] = str(length)
+        answer = application(environ, lambda status, headers, *_: said.extend([status, headers]))
+        content = b"".join(answer)
+        answer.close()
+        return Answer(int(said[0].split()[0]), dict(said[1]), content)
+
+    yield send
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def test_an_upload_arrives_as_the_server_hands_it_over(wire):
+    stream = Stream(HEAD, 40, TAIL)
+    assert wire(stream, len(HEAD) + 40 + len(TAIL)).status_code == 201
+
+
+@pytest.mark.parametrize("said", [200 * MB, 10**30])
+def test_200_mb_are_refused_by_their_length_before_they_are_read(wire, said):
+    stream = Stream(HEAD, 200 * MB, TAIL)
+    with nothing_changes():
+        answer = wire(stream, said)
+    check(answer, 413, "at most 106,954,752 are taken", "COUNTERSIGN_MAX_UPLOAD_MB")
+    assert stream.taken == 0
+
+
+def test_200_mb_in_chunks_are_refused_before_they_are_read(wire):
+    stream = Stream(HEAD, 200 * MB, TAIL)
+    with nothing_changes():
+        answer = wire(stream, None, HTTP_TRANSFER_ENCODING="chunked")
+    check(answer, 411, "send it with a Content-Length")
+    assert stream.taken == 0
+
+
+def test_200_mb_that_claim_to_be_less_are_cut_there_and_not_taken_for_the_whole(wire):
+    stream = Stream(HEAD, 200 * MB, TAIL)
+    with nothing_changes():
+        answer = wire(stream, 5 * MB)
+    check(answer, 400, "without its last boundary")
+    assert stream.taken <= 5 * MB
+
+
+def test_a_file_beyond_the_limit_in_a_form_within_it_is_refused_and_swept_away(wire, settings):
+    settings.MAX_UPLOAD_BYTES = 3 * MB
+    with nothing_changes():
+        answer = wire(Stream(HEAD, 4 * MB, TAIL), len(HEAD) + 4 * MB + len(TAIL))
+    check(answer, 413, "t.csv holds 4 MB; at most 3 MB")
+
+
+@pytest.mark.parametrize("size", [40, 4 * MB])
+def test_a_connection_that_breaks_in_an_upload_leaves_nothing(wire, size):
+    for cut in (len(HEAD) - 1, len(HEAD) + size // 2, len(HEAD) + size, len(HEAD) + size + len(TAIL) - 5):
+        whole = HEAD + b"1,2\n" * (size // 4) + TAIL
+        with nothing_changes():
+            answer = wire(io.BytesIO(whole[:cut]), len(whole))
+        check(answer, 400, f"cut off after {cut:,} of {len(whole):,} bytes")
+
+
+def test_too_much_json_is_refused_by_its_length_and_by_its_bytes(wire):
+    stream = Stream(b'{"name": "', 50 * MB, b'"}')
+    with nothing_changes():
+        answer = wire(stream, 50 * MB + 12, "/api/v1/models/", CONTENT_TYPE="application/json")
+    check(answer, 413, "at most 2,097,152")
+    assert stream.taken == 0
+
+
+def test_a_form_of_too_many_or_too_long_fields(refused):
+    refused("POST", "datasets/", {f"f{n}": "x" for n in range(1500)}, 400, "", form=True)
+    refused("POST", "datasets/", {"description": "x" * (3 * MB)}, 413, "too much text", form=True)
+
+
+def failed(client: Any, version: Any, dataset: str, check_name: str = "fairness", **params: Any) -> str:
+    """Why a run failed, whose request was sound."""
+    asked = {"check": check_name, "dataset": dataset, "params": params}
+    answer = client.post(f"{V1}/versions/{version.pk}/runs/", asked)
+    assert answer.status_code == 202, answer.json()
+    jobs.work(Run.objects.get(pk=answer.json()["id"]).job_id)
+    run = client.get(answer["Location"]).json()
+    assert (run["status"], run["result"]) == ("failed", None), run
+    return run["error"]
+
+
+def uploaded(client: Any, content: str, name: str = "U", **roles: Any) -> str:
+    form = {"file": file(content), "name": name, "columns": json.dumps(roles)}
+    answer = client.post(f"{V1}/datasets/", form, format="multipart")
+    assert answer.status_code == 201, answer.json()
+    return answer.json()["id"]
+
+
+def test_a_model_that_lacks_its_features_says_which(client, version):
+    rows = "".join(f"{n},{n % 2},{'fm'[n % 2]}\n" for n in range(20))
+    lacking = uploaded(client, f"credit_amount,y,sex\n{rows}", credit_amount="feature", y="target", sex="sensitive")
+    said = failed(client, version, lacking)
+    for feature in ("duration_in_month", "age_in_years"):
+        assert feature in said
+
+
+def test_a_file_that_changed_on_disk_is_not_measured(client, version, table):
+    kept = Path(default_storage.path(Dataset.objects.get(pk=table).path))
+    whole = kept.read_bytes()
+    kept.write_bytes(whole.replace(b"\n1,", b"\n9,", 1))
+    try:
+        assert "the file was altered after its upload. Restore it from a backup" in failed(client, version, table)
+    finally:
+        kept.unlink()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_model_file_that_breaks_its_reader_breaks_nothing_else(client, model, seed):
+    rows = "".join(f"{n},{n},{n},{n % 2},{'fm'[n % 2]}\n" for n in range(1, 21))
+    header = "duration_in_month,credit_amount,age_in_years,y,sex\n"
+    features = dict.fromkeys(["duration_in_month", "credit_amount", "age_in_years"], "feature")
+    dataset = uploaded(client, header + rows, **features, y="target", sex="sensitive")
+    whole = bytearray((ARTIFACTS / "german_credit.ubj").read_bytes())
+    dice = random.Random(seed)
+    for _ in range(400):
+        whole[dice.randrange(200, len(whole))] = dice.randrange(256)
+    form = {"artifact": file(bytes(whole), "m.ubj")}
+    answer = client.post(f"{V1}/models/{model.slug}/versions/", form, format="multipart")
+    if answer.status_code == 201:
+        assert failed(client, Version.objects.get(pk=answer.json()["id"]), dataset)
+    else:
+        check(answer, 422, "m.ubj")
+
+
+MISSING = ["", " ", "NA", "NaN", "nan", "null", "N/A"]
+
+
+@pytest.mark.parametrize("cell", MISSING)
+def test_a_target_without_a_value_is_refused_by_its_line(refused, client, version, cell):
+    holey = uploaded(
+        client, f"k,y,p,sex\n1,1,1,f\n2,{cell},1,m\n3,0,0,f\n", y="target", p="prediction", sex="sensitive"
+    )
+    asked = {"check": "fairness", "dataset": holey}
+    refused("POST", f"versions/{version.pk}/runs/", asked, 422, "table.csv, column “y”, line 3: 1 cell is empty; fill")
+
+
+def measured(client: Any, version: Any, content: str, **params: Any) -> Any:
+    dataset = uploaded(client, content, y="target", p="prediction", g="sensitive")
+    answer = client.post(
+        f"{V1}/versions/{version.pk}/runs/", {"check": "fairness", "dataset": dataset, "params": params}
+    )
+    jobs.work(Run.objects.get(pk=answer.json()["id"]).job_id)
+    run = client.get(answer["Location"]).json()
+    assert run["status"] == "succeeded", run["error"]
+    return run["result"]
+
+
+def test_a_group_of_one_is_stated_with_its_line(client, version):
+    found = measured(client, version, "y,p,g\n1,1,a\n0,0,a\n1,0,b\n0,1,b\n1,1,lonely\n")
+    assert [(row["group"], row["n"], row["line"]) for row in found["excluded"]] == [({"g": "lonely"}, 1, 6)]
+    assert "at least 2 rows" in found["excluded"][0]["reason"]
+    assert {tuple(row["group"].values()) for row in found["groups"]} == {("a",), ("b",), ("lonely",)}
+
+
+def test_groups_of_one_alone_make_no_disparity_and_no_error(client, version):
+    found = measured(client, version, "y,p,g\n1,1,a\n0,0,b\n1,0,c\n")
+    assert [row["line"] for row in found["excluded"]] == [2, 3, 4]
+    assert found["disparities"] == []
+    assert "No disparity for g: fewer than two groups have at least 2 rows." in found["limitations"]
+
+
+def test_a_threshold_outside_the_scores_is_said_to_decide_nothing(client, version):
+    found = measured(client, version, "y,p,g,s\n1,1,a,0.1\n0,0,a,0.2\n1,0,b,0.9\n0,1,b,0.4\n", score="s", threshold=7)
+    assert "No score reaches the threshold 7: the scores lie from 0.1 to 0.9." in found["limitations"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Kredit 🏦 Ω", "نموذج الائتمان", "שלום model", "zero\u200bwidth", "e\u0301", "<b>&amp;'\""]
+)
+def test_names_in_any_script_are_taken_and_shown(client, page, developer, name):
+    answer = client.post(f"{V1}/models/", {"name": name, "purpose": name})
+    assert (answer.status_code, answer.json()["name"]) == (201, name)
+    html = page(developer).get(f"/models/{answer.json()['slug']}/").content.decode()
+    assert escape(name) in html
+
+
+def test_ten_thousand_columns_and_mixed_cells_are_taken_as_they_are(client):
+    wide = ",".join(f"c{n}" for n in range(10_000)) + "\n" + ",".join(["1"] * 10_000) + "\n"
+    uploaded(client, wide, "Wide")
+    mixed = uploaded(client, "k,x\n1,7\n2,x\n3,2026-01-01\n", "Mixed")
+    assert client.get(f"{V1}/datasets/{mixed}/").json()["columns"][1]["type"] == "text"
+
+
+VERSIONS = "/models/credit-scorecard/versions/new/"
+PAGES: dict[str, tuple[str, dict[str, Any], int, str]] = {
+    "a table cut off": ("/datasets/new/", {"name": "T", "file": lambda: file('a,b\n1,"x')}, 422, "never closed"),
+    "a formula": ("/datasets/new/", {"name": "T", "file": lambda: file("a,b\n1,=x\n")}, 422, "row 1 (line 2)"),
+    "no table": ("/datasets/new/", {"name": "T"}, 422, "required"),
+    "an empty table": ("/datasets/new/", {"name": "T", "file": lambda: file("")}, 422, "is empty"),
+    "a name with NUL": ("/models/new/", {"name": "a\0b"}, 422, "Null characters"),
+    "a name that clashes": ("/models/new/", {"name": "Credit scorecard"}, 409, "already"),
+    "a pickle": (VERSIONS, {"artifact": lambda: file(b"\x80\x04K\x01.", "m.pkl")}, 422, "pickle"),
+    "a strange page": ("/models/?page=abc&tier=9&sort=colour&q=%F0%9F", {}, 200, ""),
+    "a NUL in an address": ("/models/?q=%00", {}, 400, "NUL"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_refuse_the_same_in_the_form(page, developer, model, name):
+    path, given, status, says = PAGES[name]
+    data = {field: value() if callable(value) else value for field, value in given.items()}
+    client = page(developer)
+    client.raise_request_exception = False
+    if data:
+        data |= {"unit": str(model.unit.pk), "reason": "because"}
+    with nothing_changes():
+        answer = client.post(path, data) if data else client.get(path)
+    assert answer.status_code == status, answer.content.decode()[:3000]
+    assert says in answer.content.decode().replace("&#x27;", "'")
+
+
+def test_a_page_refuses_200_mb_by_their_length(page, developer):
+    client = page(developer)
+    with nothing_changes():
+        answer = client.generic(
+            "POST", "/datasets/new/", b"", "multipart/form-data; boundary=B", CONTENT_LENGTH=str(200 * MB)
+        )
+    assert answer.status_code == 413
+    assert "The file is too large" in answer.content.decode()
