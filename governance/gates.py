@@ -211,7 +211,8 @@ def _artifact(case: Case, rehash: bool) -> Requirement:
             "The stored artifact is gone." if not found else "The stored artifact is not the one that was registered."
         )
         objections.append(Objection("artifact_changed", sentence, "Restore it, or register a new version.", link))
-    same = Version.objects.filter(artifact=artifact, model__tier__lt=case.model.tier or 0).exclude(stage=Stage.RETIRED)
+    # retired ones too: retiring the strict entry must not free its artifact
+    same = Version.objects.filter(artifact=artifact, model__tier__lt=case.model.tier or 0)
     others = RegisteredModel.objects.filter(versions__in=same).exclude(pk=case.model.pk)
     if strictest := others.order_by("tier").values_list("tier", flat=True).first():
         sentence = (

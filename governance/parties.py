@@ -12,14 +12,20 @@ FIELDS = ("owner", "developer")
 
 
 def developers(version: Version) -> set[User]:
-    """Who uploaded the version, and who is or ever was on record as the model's developer."""
-    ids = {version.created_by_id, version.model.developer_id, *_once(version.model, "developer")}
+    """Who uploaded the version, or its artifact anywhere else, and who is or ever was on record as the model's
+    developer."""
+    same = Version.objects.filter(artifact=version.artifact) if version.artifact else Version.objects.none()
+    uploaded = same.values_list("created_by", flat=True)
+    ids = {version.created_by_id, version.model.developer_id, *uploaded, *_once(version.model, "developer")}
     return _people(ids)
 
 
 def makers(model: RegisteredModel) -> set[User]:
-    """Everyone who is or was on record as the model's owner or developer, or uploaded one of its versions."""
-    ids = {model.owner_id, model.developer_id, *model.versions.values_list("created_by", flat=True)}
+    """Everyone who is or was on record as the model's owner or developer, or uploaded one of its versions, also as the
+    version of another model."""
+    artifacts = model.versions.exclude(artifact=None).values("artifact")
+    elsewhere = Version.objects.filter(artifact__in=artifacts).values_list("created_by", flat=True)
+    ids = {model.owner_id, model.developer_id, *model.versions.values_list("created_by", flat=True), *elsewhere}
     return _people(ids.union(*(_once(model, field) for field in FIELDS)))
 
 

@@ -16,6 +16,7 @@ from people.models import Meaning, Unit, User
 from people.roles import Duty, Role
 from registry.cards import SECTIONS
 from registry.models import CustomField, RegisteredModel, Version
+from registry.queries import line
 from trail.canonical import digest
 from trail.errors import BadInput, Objection
 from trail.record import recording
@@ -30,10 +31,14 @@ Gate = Mapping[str, Any]
 
 
 def publish(*, unit: Unit, name: str, text: str, actor: By, reason: str) -> Policy:
-    """Publish the next version of the policy `name` of a unit. It judges every promotion from now on, open ones too."""
+    """Publish the next version of the policy `name` of a unit. It judges every promotion from now on, open ones too.
+
+    It would replace those of the units above for this one, so it takes leave in each of those units.
+    """
     with recording(Event.POLICY_PUBLISHED, actor=actor, reason=reason, subject=unit) as entry:
         if isinstance(actor, User):
-            require(actor, Duty.PUBLISH_POLICY, unit.path)
+            for path in {unit.path, *_published_above(unit)}:
+                require(actor, Duty.PUBLISH_POLICY, path)
         unit = Unit.objects.select_for_update(of=("self",)).get(pk=unit.pk)
         refuse_unsound(policy_text.load(text), unit)
         last = unit.policies.filter(name=name).order_by("-version").first()
@@ -51,6 +56,11 @@ def publish(*, unit: Unit, name: str, text: str, actor: By, reason: str) -> Poli
         entry.about = policy
         entry.facts = {"unit": unit.path, "replaces": last and last.digest}
     return policy
+
+
+def _published_above(unit: Unit) -> set[str]:
+    """The units above that have a policy."""
+    return set(Policy.objects.filter(unit__path__in=line(unit.path)).values_list("unit__path", flat=True))
 
 
 def applicable(version: Version) -> Policy | None:
@@ -127,9 +137,7 @@ def independent(signatures: list[dict[str, str]]) -> bool:
 def documents(unit: Unit) -> set[str]:
     """Everything a policy of this unit may ask to be filled."""
     fields = {field.name for field in RegisteredModel._meta.concrete_fields} - NOT_DOCUMENTS
-    steps = unit.path.split("/")
-    above = ["/".join(steps[: depth + 1]) for depth in range(len(steps))]
-    custom = CustomField.objects.filter(unit__path__in=above).values_list("name", flat=True)
+    custom = CustomField.objects.filter(unit__path__in=line(unit.path)).values_list("name", flat=True)
     return fields | {f"custom.{name}" for name in custom} | {f"card.{section.key}" for section in SECTIONS}
 
 

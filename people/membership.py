@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from people.access import require
 from people.events import Event
 from people.models import RoleGrant, Unit, User
+from people.queries import live_grants
 from people.roles import Duty, Role
 from trail.actors import Actor
 from trail.errors import BadInput, Objection, Refused
@@ -26,22 +27,29 @@ def _require(actor: By, path: str) -> None:
         require(actor, Duty.ADMINISTER, path)
 
 
+def _require_over(actor: By, user: User) -> None:
+    """Who can set a password can be that person: so it takes leave wherever the person holds a role, too."""
+    for path in {user.unit.path, *(grant.unit.path for grant in live_grants(user))}:
+        _require(actor, path)
+
+
 def open_unit(*, name: str, parent: Unit | None, actor: By, reason: str, slug: str = "") -> Unit:
     name = name.strip()
     slug = slug or slugify(name)[:80]
-    if not slug or len(name) > 200:
+    if not slug or slug != slugify(slug) or len(name) > 200:
         raise BadInput("A unit needs a name of letters or digits, of at most 200 characters.", where="name")
     path = f"{parent.path}/{slug}" if parent else slug
-    with recording(Event.UNIT_OPENED, actor=actor, reason=reason) as entry:
+    with recording(Event.UNIT_OPENED, actor=actor, reason=reason, subject=parent) as entry:
         _require(actor, parent.path if parent else path)
         if Unit.objects.filter(path=path).exists():
             raise BadInput(f"There is a unit {path} already; choose another name.", where="name", status=409)
-        return entry.create(Unit(name=name, slug=slug, parent=parent, path=path), "path")
+        unit = entry.about = entry.create(Unit(name=name, slug=slug, parent=parent, path=path), "path")
+        return unit
 
 
 def add_user(*, email: str, name: str, unit: Unit, password: str | None, actor: By, reason: str) -> User:
     email = email.strip().lower()
-    with recording(Event.USER_ADDED, actor=actor, reason=reason) as entry:
+    with recording(Event.USER_ADDED, actor=actor, reason=reason, subject=unit) as entry:
         _require(actor, unit.path)
         user = User(email=email, name=name.strip(), unit=unit)
         try:
@@ -53,13 +61,14 @@ def add_user(*, email: str, name: str, unit: Unit, password: str | None, actor: 
         if User.objects.filter(email__iexact=email).exists():
             raise BadInput(f"{email} has an account already.", where="email", status=409)
         user.set_password(password)
-        return entry.create(user, "email", "name", "unit")
+        entry.about = entry.create(user, "email", "name", "unit")
+        return user
 
 
 def issue_password_link(*, user: User, actor: By, reason: str) -> str:
     """The path of a page on which the person chooses a password: good once, for a day. Nobody chooses it for them."""
     with recording(Event.PASSWORD_LINK_ISSUED, actor=actor, reason=reason, subject=user):
-        _require(actor, user.unit.path)
+        _require_over(actor, user)
         if not user.is_active:
             raise Refused(Objection("suspended", f"{user.name} is suspended."))
         return f"/set-password/{user.pk}/{default_token_generator.make_token(user)}/"
@@ -67,20 +76,22 @@ def issue_password_link(*, user: User, actor: By, reason: str) -> str:
 
 def set_password(*, user: User, password: str, token: str) -> None:
     """Set one's own password with the link that was issued."""
+    _refuse_spent(user, token)  # before anything is on record in the name of someone who may be a stranger
     with recording(Event.PASSWORD_SET, actor=user, reason="Chose a password with a link", subject=user):
         user = User.objects.select_for_update().get(pk=user.pk)
-        if not user.is_active or not default_token_generator.check_token(user, token):
-            raise Refused(
-                Objection(
-                    "link_spent", "This link was used, or is older than a day.", "Ask an administrator for another."
-                )
-            )
+        _refuse_spent(user, token)
         try:
             validate_password(password, user)
         except ValidationError as invalid:
             raise BadInput(" ".join(invalid.messages), where="password") from invalid
         user.set_password(password)
         user.save()
+
+
+def _refuse_spent(user: User, token: str) -> None:
+    if not user.is_active or not default_token_generator.check_token(user, token):
+        sentence = "This link was used, or is older than a day."
+        raise Refused(Objection("link_spent", sentence, "Ask an administrator for another."))
 
 
 def suspend(*, user: User, actor: By, reason: str) -> None:

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from people.access import require
 from people.events import Event
 from people.membership import By
 from people.models import ApiToken, User
-from trail.errors import BadInput
+from people.roles import Duty
+from trail.errors import BadInput, Objection, Refused
 from trail.record import recording
 
 SCOPES = {
@@ -33,6 +35,7 @@ def create(*, user: User, name: str, scopes: list[str], days: int, actor: By, re
         raise BadInput(f"A token lives for 1 to {LONGEST_DAYS} days, not {days}.", where="days")
     secret = f"cs_{secrets.token_urlsafe(32)}"
     with recording(Event.TOKEN_CREATED, actor=actor, reason=reason, subject=user) as entry:
+        _refuse_another(actor, user)
         entry.facts = {"name": name, "scopes": sorted(set(scopes)), "days": days}
         token = ApiToken(
             user=user,
@@ -48,5 +51,13 @@ def create(*, user: User, name: str, scopes: list[str], days: int, actor: By, re
 
 def revoke(*, token: ApiToken, actor: By, reason: str) -> None:
     with recording(Event.TOKEN_REVOKED, actor=actor, reason=reason, subject=token.user) as entry:
+        if isinstance(actor, User) and actor.pk != token.user.pk:
+            require(actor, Duty.ADMINISTER, token.user.unit.path)
         entry.facts = {"name": token.name}
         entry.change(token, revoked_at=timezone.now())
+
+
+def _refuse_another(actor: By, user: User) -> None:
+    """A token acts in its person's name, so nobody else makes it; the system does, from the command line."""
+    if isinstance(actor, User) and actor.pk != user.pk:
+        raise Refused(Objection("another_s_token", f"This would be a token of {user.name}, who alone may do this."))

@@ -44,7 +44,7 @@ def test_a_person_is_added_granted_revoked_and_suspended_over_the_api(
     assert added.status_code == 201, added.json()
     user = added.json()["user"]
     assert user["email"] == "new.one@bank.example"
-    assert Entry.objects.filter(type="people.user.added").last().sentence == "Adam Administrator added New One"
+    assert Entry.objects.filter(type="people.user.added").latest("at").sentence == "Adam Administrator added New One"
 
     granted = client.post(f"/api/v1/users/{user['id']}/roles/", {"role": "developer", "unit": "bank/retail"})
     assert granted.status_code == 201, granted.json()
