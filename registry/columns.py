@@ -13,6 +13,9 @@ from trail.errors import BadInput
 
 MOST_VALUES = 50
 LONGEST_VALUE = 200
+MOST_COLUMNS = 5_000
+# as many as a CSV file of the largest size could hold; Parquet says the same in a few bytes
+MOST_CELLS = 50_000_000
 
 
 class Place(NamedTuple):
@@ -41,6 +44,16 @@ def at(name: str, *, column: str = "", place: Place | None = None) -> str:
     if place:
         said += f", row {place.row}" + (f" (line {place.line})" if place.line else "")
     return said
+
+
+def refuse_size(columns: int, rows: int, name: str) -> None:
+    """A table too wide or too long to be read while someone waits."""
+    if columns > MOST_COLUMNS:
+        sentence = f"{name} has {columns:,} columns; at most {MOST_COLUMNS:,} are taken, so leave some out."
+        raise BadInput(sentence, where=name, status=413)
+    if rows * columns > MOST_CELLS:
+        sentence = f"{name} has {rows:,} rows of {columns:,} columns; at most {MOST_CELLS:,} cells are taken"
+        raise BadInput(f"{sentence}, so take a sample, or fewer columns.", where=name, status=413)
 
 
 class Column:

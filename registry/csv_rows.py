@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from registry import cells
 from registry.cells import Kind
-from registry.columns import Place, at
+from registry.columns import Place, at, refuse_size
 from trail.errors import BadInput
 
 DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -39,6 +39,7 @@ def header(given: Iterator[Row], *, name: str) -> list[str]:
         raise BadInput(f"{name} holds nothing but blank lines; upload the file with its data.", where=name)
     if len(first) == 1:
         refuse_delimiter(first[0], name)
+    refuse_size(len(first), 0, name)
     names = [cell.strip() for cell in first]
     for position, column in enumerate(names, 1):
         if not column:

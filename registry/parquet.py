@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from registry.cells import Kind
-from registry.columns import Chunk, Column
+from registry.columns import Chunk, Column, refuse_size
 from trail.errors import BadInput
 
 MAGIC = b"PAR1"
@@ -18,6 +18,7 @@ def read(file: BinaryIO, *, name: str) -> tuple[int, list[dict[str, Any]]]:
 
     try:
         table = pq.ParquetFile(file)
+        refuse_size(table.metadata.num_columns, table.metadata.num_rows, name)
         columns = [Column(name, field.name, _kind(field, name)) for field in table.schema_arrow]
         _refuse_names([column.name for column in columns], name)
         count = 0
