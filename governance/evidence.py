@@ -68,7 +68,7 @@ def _judged(case: Case, rule: dict[str, Any], run: Run) -> tuple[list[Objection]
     """Everything but its age that stands against a run, and what it met."""
     name, link = rule["check"], f"/runs/{run.pk}/"
     record = bytes(run.record)
-    if not digest(record) == run.result_digest == _recorded(run):
+    if not digest(record) == run.result_digest == _recorded(run) or not _is_about(record, run):
         sentence = f"The {name} result is not the one that the trail holds: its digest differs."
         return [Objection("evidence_altered", sentence, "Run the check again, and find out who changed it.", link)], []
     content = json.loads(record)
@@ -92,6 +92,13 @@ def _judged(case: Case, rule: dict[str, Any], run: Run) -> tuple[list[Objection]
                 Objection("threshold_not_met", f"{threshold['why']} {sentence}", "Change the model.", link)
             )
     return objections, said
+
+
+def _is_about(record: bytes, run: Run) -> bool:
+    """Whether the columns beside the record say what it says: a rule finds a run by them."""
+    said = json.loads(record)["run"]
+    stated = said["id"], said["check"], said["params"], said["version"]["id"], said["dataset"]["id"]
+    return bool(stated == (str(run.pk), run.check_name, run.params, str(run.version_id), str(run.dataset_id)))
 
 
 def _recorded(run: Run) -> str:

@@ -128,7 +128,6 @@ def run(
     """A run as the worker leaves it."""
     done = status == "succeeded"
     found = (result or RESULTS[check]) | {"source": source or {"kind": "artifact", "digest": version.digest}}
-    record = canonical_result({"run": {"artifact_digest": version.digest}, "result": found}) if done else b""
     with recording(Event.RUN_SUCCEEDED if done else Event.RUN_REQUESTED, actor=by, reason=WHY) as entry:
         made = Run(
             version=version,
@@ -138,13 +137,25 @@ def run(
             params=PARAMS[check] | (params or {}),
             job=Job.objects.create(kind="run", status=status, error="" if done else "It broke."),
             requested_by=by,
-            record=record,
-            result_digest=digest(record) if done else "",
             finished_at=timezone.now() - timedelta(days=days_ago) if done else None,
         )
+        if done:
+            made.record = canonical_result({"run": _stated(made), "result": found})
+            made.result_digest = digest(made.record)
         entry.about = entry.create(made)
         entry.facts = {"check": check, "result_digest": made.result_digest}
     return made
+
+
+def _stated(made: Run) -> dict[str, Any]:
+    return {
+        "id": str(made.pk),
+        "check": made.check_name,
+        "params": made.params,
+        "version": {"id": str(made.version.pk)},
+        "dataset": {"id": str(made.dataset.pk)},
+        "artifact_digest": made.version.digest,
+    }
 
 
 def table(unit: Unit, name: str, rows: str, by: User) -> Dataset:

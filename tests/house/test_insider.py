@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from governance import parties, policies, promotion, signoff, tiering
+from audits.events import Event
+from audits.models import Run
+from governance import gates, parties, policies, promotion, signoff, tiering
 from people import membership, tokens
 from people.models import ApiToken, Meaning, RoleGrant, Unit, User
 from people.roles import Role
@@ -16,11 +18,12 @@ from registry import inventory, lineage, versions
 from registry.models import Lineage
 from registry.stages import Stage
 from tests.governance.conftest import story as a_story
-from tests.governance.story import TIER_2, Story
+from tests.governance.story import TIER_2, Story, run
 from tests.personas import PASSWORD, WHY, Bank, person
 from trail.actors import SYSTEM
 from trail.errors import BadInput, Refused
 from trail.models import Entry
+from trail.record import recording
 
 story = a_story
 pytestmark = pytest.mark.django_db
@@ -119,6 +122,25 @@ class TestHandingOver:
         with pytest.raises(Refused) as refused:
             promotion.release(promotion=asked, actor=story.owner, reason=WHY)
         assert codes(refused) == {"signature_stale"}
+
+
+@pytest.mark.parametrize("column", ["params", "version", "dataset"])
+def test_a_run_made_over_in_the_database_is_no_evidence(story: Story, scorecard_file: bytes, column: str) -> None:
+    """The digest holds the record; the columns beside it decide which rule takes the run for its evidence."""
+    story.measure("explainability", "performance")
+    made = run(story.version, "fairness", story.holdout, by=story.validator)
+    asked = story.request()
+    other = {"params": made.params | {"min_group": 5}, "version": story.version, "dataset": story.training}
+    if column == "version":
+        asked = promotion.request(
+            version=story.next_version(scorecard_file), target=story.production, actor=story.developer, reason=WHY
+        )
+        other["version"] = story.version
+    with recording(Event.RUN_RETRIED, actor=SYSTEM, reason="By hand", subject=made):
+        Run.objects.filter(pk=made.pk).update(**{column: other[column]})
+    policy = story.publish(policies.DEFAULT.replace("min_group: 2", "min_group: 5")) if column == "params" else None
+    assert policies.applicable(story.version) == (policy or story.policy)
+    assert "evidence_altered" in {objection.code for objection in gates.objections(asked)}
 
 
 class TestAccounts:
