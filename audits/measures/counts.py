@@ -71,17 +71,13 @@ def confusion(codes: Codes, actual: NDArray[np.bool_], predicted: NDArray[np.boo
     return cells.reshape(groups, 4)[:, [3, 1, 0, 2]]
 
 
-def marginal(
-    attributes: tuple[str, ...], keys: Codes, finest: Codes, names: Mapping[str, list[Any]]
-) -> Table:
+def marginal(attributes: tuple[str, ...], keys: Codes, finest: Codes, names: Mapping[str, list[Any]]) -> Table:
     """Sum the finest table over everything but these attributes."""
     groups, place = np.unique(keys, axis=0, return_inverse=True)
     require_few(attributes, len(groups))
     counts = np.zeros((len(groups), 4), dtype=np.int64)
     np.add.at(counts, place.ravel(), finest)
-    labels = [
-        {name: names[name][code] for name, code in zip(attributes, group, strict=True)} for group in groups
-    ]
+    labels = [{name: names[name][code] for name, code in zip(attributes, group, strict=True)} for group in groups]
     return Table(attributes, labels, counts)
 
 

@@ -92,15 +92,10 @@ def roc(ranked: Ranking, most: int = 101) -> list[dict[str, float | None]]:
     kept = np.arange(len(true))
     if len(true) > most:
         kept = np.unique(np.searchsorted(true + false, np.linspace(0, true[-1] + false[-1], most)))
-    return [
-        {"fpr": float(false[place]), "tpr": float(true[place]), "threshold": thresholds[place]}
-        for place in kept
-    ]
+    return [{"fpr": float(false[place]), "tpr": float(true[place]), "threshold": thresholds[place]} for place in kept]
 
 
-def separation(
-    target: NDArray[np.bool_], score: Floats, confidence: float
-) -> tuple[dict[str, Any], list[str]]:
+def separation(target: NDArray[np.bool_], score: Floats, confidence: float) -> tuple[dict[str, Any], list[str]]:
     """auc, gini, ks and roc, with what limits them; null for a single outcome or a constant score."""
     empty = Estimate().as_json()
     nothing: dict[str, Any] = {"auc": empty, "gini": empty, "ks": {**empty, "score": None}, "roc": []}

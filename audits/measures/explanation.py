@@ -44,9 +44,7 @@ def additivity(*, values: Floats, base: Floats, output: Floats, relative: float 
     return Additivity(float(errors[row]), relative * scale, row)
 
 
-def check_additivity(
-    *, values: ArrayLike, base: ArrayLike, output: ArrayLike, relative: float = 1e-6
-) -> Additivity:
+def check_additivity(*, values: ArrayLike, base: ArrayLike, output: ArrayLike, relative: float = 1e-6) -> Additivity:
     """The additivity of contributions (n, d); raises NotAdditive where the gap exceeds the tolerance."""
     contributions, bases, outputs = shaped(values, base, output)
     found = additivity(values=contributions, base=bases, output=outputs, relative=relative)
@@ -151,16 +149,12 @@ def matrix(values: ArrayLike) -> Floats:
     """A finite (n, d) array."""
     array = np.asarray(values)
     if array.ndim != ROWS_BY_FEATURES:
-        sentence = (
-            f"values has {array.ndim} dimensions; pass rows by features, the contributions to one output."
-        )
+        sentence = f"values has {array.ndim} dimensions; pass rows by features, the contributions to one output."
         raise Unmeasurable(param="values", sentence=sentence)
     return finite("values", array)
 
 
-def require_names(
-    values: Floats, features: Sequence[str], rows: Sequence[Hashable], cells: NDArray[Any]
-) -> None:
+def require_names(values: Floats, features: Sequence[str], rows: Sequence[Hashable], cells: NDArray[Any]) -> None:
     """One name per column, one label per row, one cell per contribution."""
     for name, found, wanted in (
         ("features", (len(features),), (values.shape[1],)),

@@ -48,9 +48,7 @@ def assess(
     require_whole("min_group", min_group, least=1)
     attribute_sets = chosen(list(sensitive), intersections)
     actual, predicted, labels = positives(target=target, prediction=prediction, favourable=favourable)
-    tables = tabulate(
-        actual=actual, predicted=predicted, sensitive=sensitive, attribute_sets=attribute_sets
-    )
+    tables = tabulate(actual=actual, predicted=predicted, sensitive=sensitive, attribute_sets=attribute_sets)
     result: dict[str, Any] = {
         "groups": [],
         "overall": describe(tables[0].counts.sum(axis=0), confidence),
@@ -77,9 +75,7 @@ def tell(on_progress: Callable[[float], None] | None, place: int, tables: int, s
         on_progress((place + share) / tables)
 
 
-def add(
-    result: dict[str, Any], table: Table, *, confidence: float, min_group: int, resampling: Resampling
-) -> None:
+def add(result: dict[str, Any], table: Table, *, confidence: float, min_group: int, resampling: Resampling) -> None:
     """Add one table's groups, exclusions and disparities to the result."""
     sizes = table.counts.sum(axis=1)
     for group, counts in zip(table.groups, table.counts, strict=True):
@@ -97,9 +93,7 @@ def add(
         sentence = f"No disparity for {of}: fewer than two groups have at least {min_group} rows."
         result["limitations"].append(sentence)
         return
-    result["disparities"] += disparities(
-        table=table, kept=kept, confidence=confidence, resampling=resampling
-    )
+    result["disparities"] += disparities(table=table, kept=kept, confidence=confidence, resampling=resampling)
 
 
 def named(sensitive: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,8 +114,7 @@ def chosen(attributes: list[str], intersections: bool | Sequence[Sequence[str]])
         unknown = [name for name in crossing if name not in attributes]
         if unknown or len(set(crossing)) != len(crossing) or len(crossing) <= 1:
             sentence = (
-                f"intersections has {list(crossing)!r}; "
-                f"name two or more different attributes of: {listed(attributes)}."
+                f"intersections has {list(crossing)!r}; name two or more different attributes of: {listed(attributes)}."
             )
             raise Unmeasurable(param="intersections", sentence=sentence)
     return alone + list(dict.fromkeys(crossed))

@@ -56,8 +56,7 @@ def positives(
     labels = sorted(known | said)
     if wanted not in labels:
         sentence = (
-            f"favourable is {favourable!r}, which never occurs in target or prediction; "
-            f"pass one of: {listed(labels)}."
+            f"favourable is {favourable!r}, which never occurs in target or prediction; pass one of: {listed(labels)}."
         )
         raise Unmeasurable(param="favourable", sentence=sentence)
     if known.isdisjoint(said) and len(labels) > BINARY:

@@ -88,9 +88,7 @@ def f1(counts: NDArray[np.int64], confidence: float) -> Estimate:
     """2 tp / (2 tp + fp + fn), limits from Wilson's for J = tp / (tp + fp + fn), since F1 = 2 J / (1 + J)."""
     tp, fp, _, fn = (int(count) for count in counts)
     jaccard = wilson(tp, tp + fp + fn, confidence)
-    value, low, high = (
-        None if j is None else 2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high)
-    )
+    value, low, high = (None if j is None else 2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))
     return Estimate(value, low, high)
 
 
@@ -107,9 +105,7 @@ def balanced(counts: NDArray[np.int64], confidence: float) -> Estimate:
     return Estimate(value, low, high)
 
 
-def mismatch(
-    predicted: NDArray[np.bool_], score: NDArray[np.float64], threshold: float | None
-) -> list[str]:
+def mismatch(predicted: NDArray[np.bool_], score: NDArray[np.float64], threshold: float | None) -> list[str]:
     """Say so when the predictions are not what the threshold makes of the scores."""
     if threshold is None:
         return []
