@@ -18,6 +18,8 @@ def open_session(request: HttpRequest, *, user: User) -> None:
 
 def note_failure(*, email: str) -> None:
     """A refused sign-in is an entry when the address is somebody's; a stranger's guess leaves a log line only."""
+    if "\0" in email:  # PostgreSQL could not even look for it
+        return
     user = User.objects.filter(email__iexact=email).select_related("unit").first()
     if user is not None:
         unknown = Actor(id="unknown", name="Someone", kind="unknown")

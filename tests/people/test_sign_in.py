@@ -68,3 +68,14 @@ def test_the_headers_are_strict(client: Client, db: None) -> None:
     assert "unsafe-inline" not in policy
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_address_that_no_database_stores_is_a_wrong_one(client: Client, auditor: User) -> None:
+    answer = client.post("/sign-in/", {"username": f"{auditor.email}\0", "password": PASSWORD})
+    assert answer.status_code == 422
+
+
+def test_after_signing_in_nobody_is_sent_to_another_site(client: Client, auditor: User) -> None:
+    given = {"username": auditor.email, "password": PASSWORD, "next": "https://elsewhere.example/"}
+    answer = client.post("/sign-in/?next=https://elsewhere.example/", given)
+    assert (answer.status_code, answer["Location"]) == (302, "/")
