@@ -153,26 +153,33 @@ def download_and_verify(running: Running, auditor: Page, version: str, tmp_path:
     assert running.client(VERIFY, str(kept), "--key", str(key)).returncode == 1
 
 
-PAGES = ["/", "/models/", "/promotions/", "/runs/", "/datasets/", "/trail/", "/policies/", "/account/"]
+PAGES = ["/", "/models/", "/promotions/", "/runs/", "/datasets/", "/trail/", "/policies/", "/account/", "/people/"]
 PAGES += ["/models/german-credit-scorecard/"]
 
 
+def address(page: Page, name: str) -> str:
+    """Where a kind of page is found: by walking there from the model, or from the people."""
+    if name.startswith("/"):
+        return name
+    if name == "person":
+        page.goto("/people/")
+        return page.get_by_role("link", name="Olivia Martin").get_attribute("href") or ""
+    page.goto("/models/german-credit-scorecard/")
+    page.get_by_role("link", name=re.compile("v1")).first.click()
+    page.wait_for_url("**/versions/**")
+    if name in {"promotion", "run"}:
+        link = "Production" if name == "promotion" else "Fairness"
+        return page.get_by_role("link", name=link).first.get_attribute("href") or ""
+    return {"version": page.url, "card": f"{page.url}card/"}[name]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", [*PAGES, "version", "promotion", "run", "card"])
-def test_a_page_is_accessible_and_fits_a_phone(people: People, theme: Any, path: str) -> None:
-    page = people("risk")
+@pytest.mark.parametrize("name", [*PAGES, "version", "promotion", "run", "card", "person"])
+def test_a_page_is_accessible_and_fits_a_phone(people: People, theme: Any, name: str) -> None:
+    page = people("admin" if name == "person" else "risk")
     page.set_viewport_size({"width": 360, "height": 780})
     page.emulate_media(color_scheme=theme)
-    if not path.startswith("/"):
-        page.goto("/models/german-credit-scorecard/")
-        page.get_by_role("link", name=re.compile("v1")).first.click()
-        page.wait_for_url("**/versions/**")
-        path = {
-            "version": page.url,
-            "card": f"{page.url}card/",
-            "promotion": page.get_by_role("link", name="Production").first.get_attribute("href"),
-            "run": page.get_by_role("link", name="Fairness").first.get_attribute("href"),
-        }[path]
+    path = address(page, name)
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.goto(path)
