@@ -23,6 +23,7 @@ SCOPES = {
     "gate": "ask the gate whether a digest may be deployed",
 }
 LONGEST_DAYS = 366
+LONGEST_NAME = 100
 
 
 def create(*, user: User, name: str, scopes: list[str], days: int, actor: By, reason: str) -> tuple[ApiToken, str]:
@@ -33,6 +34,8 @@ def create(*, user: User, name: str, scopes: list[str], days: int, actor: By, re
         raise BadInput(f"A token needs at least one scope: {', '.join(SCOPES)}.", where="scope")
     if not 1 <= days <= LONGEST_DAYS:
         raise BadInput(f"A token lives for 1 to {LONGEST_DAYS} days, not {days}.", where="days")
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise BadInput(f"A token's name has 1 to {LONGEST_NAME} characters, not {len(name)}.", where="name")
     secret = f"cs_{secrets.token_urlsafe(32)}"
     with recording(Event.TOKEN_CREATED, actor=actor, reason=reason, subject=user) as entry:
         _refuse_another(actor, user)

@@ -37,14 +37,19 @@ def read(file: BinaryIO, *, name: str) -> Table:
     file.seek(0)
     if not head:
         raise BadInput(f"{name} is empty; upload the file itself.", where=name)
-    for magic, (what, mend) in STRANGERS.items():
-        if head.startswith(magic):
-            raise BadInput(f"{name} is {what}; {mend}.", where=name)
+    refuse_stranger(head, name=name)
     if head == parquet.MAGIC:
         return Table("parquet", *parquet.read(file, name=name))
     if name.lower().endswith((".parquet", ".pq")):
         raise BadInput(f"{name} is no Parquet file: it doesn’t start with PAR1. Export it again.", where=name)
     return Table("csv", *_csv(file, name))
+
+
+def refuse_stranger(head: bytes, *, name: str) -> None:
+    """Refuse a file that is known, by its first bytes, to be something else."""
+    for magic, (what, mend) in STRANGERS.items():
+        if head.startswith(magic):
+            raise BadInput(f"{name} is {what}; {mend}.", where=name)
 
 
 def _csv(file: BinaryIO, name: str) -> tuple[int, list[dict[str, Any]]]:

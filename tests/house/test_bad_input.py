@@ -5,27 +5,32 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
-import tempfile
+import subprocess
+import sys
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from django.utils.html import escape
 
 from audits import jobs
 from audits.models import Run
-from registry.models import Dataset, Version
-from tests.conftest import GERMAN
+from registry.models import Dataset, RegisteredModel, Version
+from tests.conftest import GERMAN, ROOT
 from trail.models import Entry
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +42,12 @@ REFUSED = {400, 404, 405, 406, 409, 411, 413, 415, 422}
 NOBODY = uuid.UUID(int=0)
 
 
+@pytest.fixture(autouse=True)
+def own_place_for_temporary_files(settings: Any, tmp_path: Path) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "uploads"
+    settings.FILE_UPLOAD_TEMP_DIR.mkdir()
+
+
 def state() -> dict[str, Any]:
     """All there is: rows of every table, kept and temporary files, and what the trail says happened."""
     rows = {model._meta.label: model._default_manager.count() for model in apps.get_models()}
@@ -44,7 +55,7 @@ def state() -> dict[str, Any]:
         rows.pop(bookkeeping, None)
     rows["entries"] = Entry.objects.exclude(type="trail.attempt.refused").count()
     kept = {str(path) for path in Path(settings.EVIDENCE_ROOT).rglob("*") if path.is_file()}
-    temporary = {path.name for path in Path(tempfile.gettempdir()).glob("*.upload*")}
+    temporary = {path.name for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()}
     return rows | {"kept": kept, "temporary": temporary}
 
 
@@ -104,9 +115,7 @@ def parquet() -> bytes:
     return out.getvalue()
 
 
-def workbook(macros: bool = False) -> bytes:
-    import openpyxl
-
+def workbook() -> bytes:
     book = openpyxl.Workbook()
     book.active.append(["a", "b"])
     book.active.append([1, "=1+1"])
@@ -115,7 +124,7 @@ def workbook(macros: bool = False) -> bytes:
     return out.getvalue()
 
 
-WIDE = ",".join(f"c{n}" for n in range(10_000)) + "\n" + ",".join(["1"] * 9_999) + "\n"
+WIDE = ",".join(f"c{n}" for n in range(1_000)) + "\n" + ",".join(["1"] * 999) + "\n"
 CSV: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
     "empty": (b"", ("table.csv is empty",)),
     "cut inside a quoted field": ('id,note\n1,"fine"\n2,"cut of', ("table.csv, line 3", "never closed")),
@@ -127,7 +136,7 @@ CSV: dict[str, tuple[bytes | str, tuple[str, ...]]] = {
     "UTF-32 with its mark": ("id,name\n1,x\n".encode("utf-32"), ("table.csv", "UTF-8")),
     "header only": ("id,age\n", ("a header and no rows",)),
     "columns of one name": ("id,age,age\n1,2,3\n", ("line 1", "“age”", "rename")),
-    "a cell too few in 10,000": (WIDE, ("row 1 (line 2)", "9999 fields where the header has 10000")),
+    "a cell too few in 1,000": (WIDE, ("row 1 (line 2)", "999 fields where the header has 1000")),
     "a cell starting =": ('id,note\n1,"=HYPERLINK(""x"")"\n', ("column “note”, row 1 (line 2)", "apostrophe")),
     "a cell starting @": ("id,note\n1,@SUM(A1)\n", ("column “note”, row 1 (line 2)", "apostrophe")),
     "a cell starting +cmd|": ("id,note\n1,+cmd|' /C calc'!A0\n", ("column “note”, row 1 (line 2)", "apostrophe")),
@@ -723,9 +732,10 @@ def test_names_in_any_script_are_taken_and_shown(client, page, developer, name):
     assert escape(name) in html
 
 
-def test_ten_thousand_columns_and_mixed_cells_are_taken_as_they_are(client):
-    wide = ",".join(f"c{n}" for n in range(10_000)) + "\n" + ",".join(["1"] * 10_000) + "\n"
+def test_ten_thousand_columns_are_refused_and_thousands_taken_and_mixed_cells_are_text(client, refused):
+    wide, too_wide = (",".join(f"c{n}" for n in range(n)) + "\n" + "1," * (n - 1) + "1\n" for n in (5_000, 10_000))
     uploaded(client, wide, "Wide")
+    refused("POST", "datasets/", {"file": file(too_wide), "name": "Wider"}, 413, "10,000 columns; at most", form=True)
     mixed = uploaded(client, "k,x\n1,7\n2,x\n3,2026-01-01\n", "Mixed")
     assert client.get(f"{V1}/datasets/{mixed}/").json()["columns"][1]["type"] == "text"
 
@@ -766,3 +776,105 @@ def test_a_page_refuses_200_mb_by_their_length(page, developer):
         )
     assert answer.status_code == 413
     assert "The file is too large" in answer.content.decode()
+
+
+def damaged_workbook(part: str) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook())) as whole, zipfile.ZipFile(out, "w") as made:
+        for name in whole.namelist():
+            made.writestr(name, whole.read(name)[: 100 if part in name else None])
+    return out.getvalue()
+
+
+def with_macros() -> bytes:
+    out = io.BytesIO(workbook())
+    with zipfile.ZipFile(out, "a") as made:
+        made.writestr("xl/vbaProject.bin", b"\xd0\xcf\x11\xe0")
+    return out.getvalue()
+
+
+IMPORTS: dict[str, tuple[str, bytes, str]] = {
+    "empty": ("m.csv", b"", "m.csv is empty"),
+    "header only": ("m.csv", b"name,purpose\n", "a header and no rows"),
+    "semicolons": ("m.csv", b"name;purpose\nA;b\n", "separated by semicolons"),
+    "latin-1": ("m.csv", b"name,purpose\nM\xfcller,b\n", "m.csv, line 2: byte 2 (0xfc) is not UTF-8"),
+    "UTF-16": ("m.csv", "name,purpose\nA,b\n".encode("utf-16"), "UTF-16"),
+    "cut in a quote": ("m.csv", b'name,purpose\nA,"b', "line 2: a double quote opens there and is never closed"),
+    "columns of one name": ("m.csv", b"name,name\nA,b\n", "“name” heads several columns"),
+    "no name": ("m.csv", b"colour,size\nA,b\n", "has no column “name”"),
+    "an old workbook": ("m.xls", b"\xd0\xcf\x11\xe0" + bytes(100), "an old Excel workbook; save"),
+    "a cut workbook": ("m.xlsx", workbook()[:3000], "can’t be read as a workbook; save it again"),
+    "a damaged sheet": ("m.xlsx", damaged_workbook("sheet1"), "can’t be read as a workbook; save it again"),
+    "no workbook": ("m.xlsx", b"PK\x03\x04" + bytes(100), "can’t be read as a workbook; save it again"),
+    "macros": ("m.xlsm", with_macros(), "m.xlsm holds macros; save it as XLSX without them"),
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_a_bad_file_to_import_ends_with_2_and_one_sentence(bank, tmp_path, name):
+    file_name, data, says = IMPORTS[name]
+    path = tmp_path / file_name
+    path.write_bytes(data)
+    with nothing_changes(), pytest.raises(CommandError) as refused:
+        call_command("import_models", path, unit="bank/retail")
+    assert refused.value.returncode == 2
+    assert says in str(refused.value)
+
+
+def test_rows_that_are_bad_are_refused_by_line_and_the_others_taken(bank, tmp_path, capsys):
+    path, sheet = tmp_path / "m.csv", tmp_path / "m.xlsx"
+    path.write_text("name,purpose\nA,=cmd()\nB,+cmd|x!A0\nC,@SUM(1)\nD,-2+3+cmd|x\nE,fine\nF\n")
+    with pytest.raises(CommandError, match="5 of 6 rows were refused") as refused:
+        call_command("import_models", path, unit="bank/retail")
+    assert refused.value.returncode == 1
+    said = capsys.readouterr().out
+    for line in ("line 2: purpose: “=cmd()”", "line 3: ", "line 4: ", "line 5: ", "line 7: The row has 1 cells"):
+        assert line in said
+    book = openpyxl.Workbook()
+    for row in (["name", "purpose"], ["G", "=1+1"]):
+        book.active.append(row)
+    book.save(sheet)
+    with pytest.raises(CommandError, match="1 of 1 rows were refused"):
+        call_command("import_models", sheet, unit="bank/retail")
+    assert list(RegisteredModel.objects.values_list("name", flat=True)) == ["E"]
+
+
+COMMANDS: dict[str, tuple[list[str], str]] = {
+    "import: no file": (["import_models", "none.csv", "--unit=bank"], "There is no file none.csv; check the path"),
+    "import: no unit": (["import_models", "none.csv", "--unit=x"], "There is no unit x; there are bank"),
+    "import: nobody": (["import_models", "none.csv", "--unit=bank", "--actor=a@b.c"], "Nobody has the e-mail address"),
+    "import: no mapping": (["import_models", "none.csv", "--unit=bank", "--mapping=m.yaml"], "m.yaml can’t be read"),
+    "import: no folder": (["import_models", "none.csv", "--unit=bank", "--report=/none/r.csv"], "no folder /none"),
+    "token: nobody": (["create_token", "a@b.c", "--scope=read"], "Nobody has the e-mail address a@b.c"),
+    "token: unknown scope": (["create_token", "{who}", "--scope=fly"], "There is no scope fly; choose from read"),
+    "token: no scope": (["create_token", "{who}", "--scope=,"], "A token needs at least one scope"),
+    "token: no days": (["create_token", "{who}", "--scope=read", "--days=0"], "lives for 1 to 366 days, not 0"),
+    "token: no name": (["create_token", "{who}", "--scope=read", "--name="], "name has 1 to 100 characters, not 0"),
+    "token: a long name": (["create_token", "{who}", "--scope=read", "--name=" + "x" * 101], "not 101"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_that_is_given_nonsense_says_so(developer, name):
+    arguments, says = COMMANDS[name]
+    with nothing_changes(), pytest.raises(CommandError) as refused:
+        call_command(*[argument.replace("{who}", developer.email) for argument in arguments])
+    assert says in str(refused.value)
+
+
+def test_the_doctor_names_what_is_wrong_and_the_mend(tmp_path):
+    environment = os.environ | {
+        "COUNTERSIGN_DATA": str(tmp_path),
+        "COUNTERSIGN_DATABASE_URL": f"sqlite:///{tmp_path / 'none.sqlite3'}",
+        "COUNTERSIGN_BROKER_URL": "redis://127.0.0.1:1/0",
+        "COUNTERSIGN_SIGNING_KEY": "nonsense",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    command = [sys.executable, "manage.py", "doctor", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    mend = {row["check"]: row["mend"] for row in json.loads(done.stdout)}
+    assert "Run: manage.py migrate" in mend["database"]
+    assert "before the database is in order" in mend["append-only triggers"]
+    assert "Check COUNTERSIGN_BROKER_URL" in mend["broker"]
+    assert "COUNTERSIGN_SIGNING_KEY can't be read as a private key; give an Ed25519 key as PEM" in mend["signing key"]

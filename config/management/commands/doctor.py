@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from kombu.exceptions import OperationalError
 
 from config import celery_app, preflight
 from trail import keys
@@ -69,6 +70,8 @@ def triggers() -> str | None:
         "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'trail\\_%' ESCAPE '\\'",
         "postgresql": "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'trail\\_%' AND tgenabled = 'A'",
     }
+    if database():
+        return "can't be looked at before the database is in order (see above)."
     expected = {"sqlite": 9, "postgresql": 6}[connection.vendor]
     with connection.cursor() as cursor:
         cursor.execute(catalogue[connection.vendor])
@@ -82,13 +85,20 @@ def triggers() -> str | None:
 def broker() -> str | None:
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         return None
-    with celery_app.connection_for_write() as link:
-        link.ensure_connection(max_retries=1, timeout=3)
+    try:
+        with celery_app.connection_for_write() as link:
+            link.ensure_connection(max_retries=1, timeout=3)
+    except (OperationalError, OSError) as error:
+        return f"the broker does not answer ({str(error).strip().rstrip('.')}). Check COUNTERSIGN_BROKER_URL."
     return None
 
 
 def signing_key() -> str | None:
-    keys.signing_key()
+    try:
+        keys.signing_key()
+    except ValueError:
+        where = "COUNTERSIGN_SIGNING_KEY" if settings.SIGNING_KEY else settings.SIGNING_KEY_PATH
+        return f"{where} can't be read as a private key; give an Ed25519 key as PEM."
     if settings.SIGNING_KEY:
         return None
     mode = stat.S_IMODE(settings.SIGNING_KEY_PATH.stat().st_mode)

@@ -9,6 +9,8 @@ from people.models import User
 from trail.actors import SYSTEM
 from trail.errors import BadInput
 
+REASON = "Asked for on the command line"
+
 
 class Command(BaseCommand):
     help = "Creates an API token for a person and prints it once. Scopes: " + "; ".join(
@@ -22,7 +24,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--name", default="command line")
         parser.add_argument("--days", type=int, default=90, help="until it expires (default 90, at most 366)")
-        parser.add_argument("--reason", default="Asked for on the command line")
+        parser.add_argument("--reason", default=REASON)
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(email__iexact=options["email"]).first()
@@ -36,7 +38,7 @@ class Command(BaseCommand):
                 scopes=scopes,
                 days=options["days"],
                 actor=SYSTEM,
-                reason=options["reason"],
+                reason=options["reason"].strip() or REASON,
             )
         except BadInput as bad:
             raise CommandError(bad.sentence) from bad

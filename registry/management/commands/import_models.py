@@ -38,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            _refuse_no_folder(options["report"])
             report = importing.import_models(
                 path=options["file"],
                 mapping=mapping.load(options["mapping"]) if options["mapping"] else None,
@@ -63,6 +64,12 @@ class Command(BaseCommand):
             self.stderr.write(f"{done} of {total} rows, {time.monotonic() - started:.0f} s", ending=end)
 
         return show
+
+
+def _refuse_no_folder(report: Path | None) -> None:
+    """Before anything is imported, for afterwards it would be too late to say it."""
+    if report and not report.parent.is_dir():
+        raise BadInput(f"There is no folder {report.parent} to write the report to; make it first.", where="report")
 
 
 def _unit(path: str) -> Unit:
