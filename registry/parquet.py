@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, BinaryIO
 
 from registry.cells import Kind
@@ -59,8 +60,8 @@ def _kind(field: Any, name: str) -> Kind:
 
 
 def _refuse_names(names: list[str], name: str) -> None:
-    for column in names:
-        if not column.strip() or not column.isprintable() or names.count(column) > 1:
+    for column, count in Counter(names).items():
+        if not column.strip() or not column.isprintable() or count > 1:
             raise BadInput(
                 f"{name}, column “{column}”: each column needs a plain name of its own; rename it.",
                 where=f"{name}, column “{column}”",
