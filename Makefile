@@ -1,10 +1,11 @@
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# the interpreter itself, not a version manager's shim
+PYTHON ?= $(shell $$(command -v python3.11 || command -v python3) -c 'import sys; print(sys.executable)')
 PORT ?= 8000
 export PORT
 UV := .tools/bin/uv
 PY := .venv/bin/python
 # uv keeps its downloads where the user's cache is; the lock file pins every package by hash
-SYNC := $(UV) sync --quiet --frozen --inexact --python $(PYTHON)
+SYNC := $(UV) sync --quiet --frozen --inexact --no-python-downloads
 
 .PHONY: run test test-services lint openapi clean
 
@@ -25,6 +26,7 @@ lint: .venv/.lint
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
+	@.venv/bin/mypy clients/verify.py clients/gate.py
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/djlint --lint --quiet templates
 	@$(PY) manage.py makemigrations --check --dry-run
@@ -43,6 +45,7 @@ clean:
 .venv/.runtime: uv.lock | .tools/bin/uv
 	@$(PYTHON) config/preflight.py
 	@echo "Installing what the app needs (about 1 GB, once)"
+	@test -x $(PY) || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(SYNC)
 	@touch $@
 

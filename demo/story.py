@@ -94,17 +94,28 @@ def open_environments(root: Unit) -> Environment:
 def import_portfolio(root: Unit) -> None:
     unit = membership.open_unit(name="US Federal AI Inventory 2025", parent=root, actor=SYSTEM, reason=WHY)
     report = importing.import_models(
-        path=FEDERAL, mapping=mapping.load(MAPPING), unit=unit, dry_run=False, actor=SYSTEM, reason="Public record, imported whole"
+        path=FEDERAL,
+        mapping=mapping.load(MAPPING),
+        unit=unit,
+        dry_run=False,
+        actor=SYSTEM,
+        reason="Public record, imported whole",
     )
     if report.refused:
-        raise RuntimeError(f"{len(report.refused)} rows of the federal inventory were refused; the first: {report.refused[0]}")
+        raise RuntimeError(
+            f"{len(report.refused)} rows of the federal inventory were refused; the first: {report.refused[0]}"
+        )
 
 
 def register_scorecard(retail: Unit, folder: Path) -> tuple[RegisteredModel, Version, Dataset]:
     owner, developer = get("owner"), get("developer")
     fields: dict[str, Any] = TEXTS["model"] | {"owner": owner, "developer": developer}
     model = inventory.register(
-        unit=retail, name="German credit scorecard", fields=fields, actor=owner, reason="A new scorecard for instalment loans"
+        unit=retail,
+        name="German credit scorecard",
+        fields=fields,
+        actor=owner,
+        reason="A new scorecard for instalment loans",
     )
     answers = TEXTS["tiering"]
     tiering.assess(model=model, answers=answers, actor=owner, reason="First assessment, before development ends")
@@ -177,7 +188,12 @@ def upload(unit: Unit, path: Path, name: str) -> Dataset:
 def check(version: Version, dataset: Dataset) -> None:
     age = {"age_in_years": {"edges": [25], "right": True}}
     wanted: dict[str, dict[str, Any]] = {
-        "fairness": {"favourable": train.FAVOURABLE, "threshold": THRESHOLD, "sensitive": ["sex", "age_in_years"], "bins": age},
+        "fairness": {
+            "favourable": train.FAVOURABLE,
+            "threshold": THRESHOLD,
+            "sensitive": ["sex", "age_in_years"],
+            "bins": age,
+        },
         "performance": {"favourable": train.FAVOURABLE, "threshold": THRESHOLD},
         "explainability": {"favourable": train.FAVOURABLE, "rows": 150},
     }

@@ -63,7 +63,7 @@ class RoleInput(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, default=REASON)
 
 
-class ReasonInput(serializers.Serializer[Any]):
+class WhyInput(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, default=REASON)
 
 
@@ -103,29 +103,29 @@ class UserRoles(APIView):
 
 
 class RoleRevoke(APIView):
-    @extend_schema(operation_id="roles_revoke", request=ReasonInput, responses=GrantData)
+    @extend_schema(operation_id="roles_revoke", request=WhyInput, responses=GrantData)
     def post(self, request: Request, pk: UUID) -> Response:
         visible = RoleGrant.objects.filter(queries.within(_me(request), "unit__path")).select_related(
             "unit", "user__unit"
         )
         grant = get_object_or_404(visible, pk=pk, revoked_at=None)
-        membership.revoke(grant=grant, actor=_me(request), reason=_given(ReasonInput, request)["reason"])
+        membership.revoke(grant=grant, actor=_me(request), reason=_given(WhyInput, request)["reason"])
         return Response(GrantData(grant).data)
 
 
 class UserSuspend(APIView):
-    @extend_schema(operation_id="users_suspend", request=ReasonInput, responses=UserData)
+    @extend_schema(operation_id="users_suspend", request=WhyInput, responses=UserData)
     def post(self, request: Request, pk: UUID) -> Response:
         user = _user(request, pk)
-        membership.suspend(user=user, actor=_me(request), reason=_given(ReasonInput, request)["reason"])
+        membership.suspend(user=user, actor=_me(request), reason=_given(WhyInput, request)["reason"])
         return Response(UserData(user).data)
 
 
 class TokenRevoke(APIView):
-    @extend_schema(operation_id="tokens_revoke", request=ReasonInput, responses={204: None})
+    @extend_schema(operation_id="tokens_revoke", request=WhyInput, responses={204: None})
     def post(self, request: Request, pk: UUID) -> Response:
         token = get_object_or_404(ApiToken.objects.filter(user=_me(request)), pk=pk, revoked_at=None)
-        tokens.revoke(token=token, actor=_me(request), reason=_given(ReasonInput, request)["reason"])
+        tokens.revoke(token=token, actor=_me(request), reason=_given(WhyInput, request)["reason"])
         return Response(status=204)
 
 

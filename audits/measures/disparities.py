@@ -44,7 +44,7 @@ class Resampling:
 
     replicates: int
     seed: int
-    on_progress: Callable[[float], None] = lambda share: None
+    on_progress: Callable[[float], None] = lambda _share: None
 
 
 @dataclass(frozen=True, kw_only=True)

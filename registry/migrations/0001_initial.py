@@ -8,204 +8,433 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('people', '0001_initial'),
+        ("people", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Artifact',
+            name="Artifact",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('sha256', models.CharField(max_length=64, unique=True)),
-                ('size', models.PositiveBigIntegerField()),
-                ('format', models.CharField(max_length=20)),
-                ('file_name', models.CharField(max_length=255)),
-                ('path', models.CharField(max_length=255)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("sha256", models.CharField(max_length=64, unique=True)),
+                ("size", models.PositiveBigIntegerField()),
+                ("format", models.CharField(max_length=20)),
+                ("file_name", models.CharField(max_length=255)),
+                ("path", models.CharField(max_length=255)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('description', models.TextField(blank=True)),
-                ('licence', models.CharField(blank=True, max_length=300, verbose_name='licence and attribution')),
-                ('file_name', models.CharField(max_length=255)),
-                ('format', models.CharField(choices=[('csv', 'CSV'), ('parquet', 'Parquet')], max_length=10)),
-                ('sha256', models.CharField(db_index=True, max_length=64)),
-                ('size', models.PositiveBigIntegerField()),
-                ('path', models.CharField(max_length=255)),
-                ('row_count', models.PositiveBigIntegerField()),
-                ('columns', models.JSONField()),
-                ('uploaded_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='datasets', to='people.unit')),
-                ('uploaded_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200)),
+                ("description", models.TextField(blank=True)),
+                ("licence", models.CharField(blank=True, max_length=300, verbose_name="licence and attribution")),
+                ("file_name", models.CharField(max_length=255)),
+                ("format", models.CharField(choices=[("csv", "CSV"), ("parquet", "Parquet")], max_length=10)),
+                ("sha256", models.CharField(db_index=True, max_length=64)),
+                ("size", models.PositiveBigIntegerField()),
+                ("path", models.CharField(max_length=255)),
+                ("row_count", models.PositiveBigIntegerField()),
+                ("columns", models.JSONField()),
+                ("uploaded_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="datasets", to="people.unit"
+                    ),
+                ),
+                (
+                    "uploaded_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-uploaded_at'],
+                "ordering": ["-uploaded_at"],
             },
         ),
         migrations.CreateModel(
-            name='Environment',
+            name="Environment",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(max_length=40)),
-                ('name', models.CharField(max_length=100)),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='environments', to='people.unit')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("slug", models.SlugField(max_length=40)),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="environments", to="people.unit"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['slug'],
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='RegisteredModel',
+            name="RegisteredModel",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(max_length=120, unique=True, verbose_name='model ID')),
-                ('name', models.CharField(max_length=300)),
-                ('purpose', models.TextField(blank=True, verbose_name='purpose and intended use')),
-                ('origin', models.CharField(choices=[('internal', 'Developed in-house'), ('vendor', 'Bought from a vendor'), ('both', 'In-house with a vendor'), ('open_source', 'Open source'), ('unknown', 'Not stated')], default='unknown', max_length=20)),
-                ('vendor', models.CharField(blank=True, max_length=300)),
-                ('tier', models.PositiveSmallIntegerField(blank=True, db_index=True, null=True, verbose_name='risk rating')),
-                ('product', models.CharField(blank=True, max_length=300, verbose_name='product or portfolio')),
-                ('technique', models.CharField(blank=True, max_length=200, verbose_name='technique')),
-                ('lifecycle', models.CharField(blank=True, db_index=True, max_length=60, verbose_name='life-cycle status')),
-                ('approved_uses', models.TextField(blank=True)),
-                ('observed_use', models.TextField(blank=True, verbose_name='actual use')),
-                ('use_reconciled_on', models.DateField(blank=True, null=True, verbose_name='use last reconciled on')),
-                ('operating_boundaries', models.TextField(blank=True)),
-                ('assumptions', models.TextField(blank=True)),
-                ('limitations', models.TextField(blank=True, verbose_name='limitations and exceptions')),
-                ('risks_not_captured', models.TextField(blank=True)),
-                ('data_sources', models.TextField(blank=True, verbose_name='data sources and description')),
-                ('data_limitations', models.TextField(blank=True)),
-                ('outputs', models.TextField(blank=True, verbose_name='outputs and their use')),
-                ('interpretability', models.TextField(blank=True)),
-                ('adjustments', models.TextField(blank=True, verbose_name='adjustments and overlays')),
-                ('unstructured_data', models.BooleanField(blank=True, null=True, verbose_name='uses unstructured data')),
-                ('recalibrates_itself', models.BooleanField(blank=True, null=True, verbose_name='recalibrates itself')),
-                ('personal_data', models.BooleanField(blank=True, null=True, verbose_name='uses personal data')),
-                ('functioning', models.CharField(choices=[('as_intended', 'Functions as intended'), ('with_exceptions', 'Functions with exceptions'), ('not_as_intended', 'Does not function as intended'), ('unknown', 'Not assessed')], default='unknown', max_length=20)),
-                ('functioning_as_of', models.DateField(blank=True, null=True)),
-                ('monitoring_status', models.CharField(blank=True, max_length=200)),
-                ('review_frequency_months', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('last_reviewed_on', models.DateField(blank=True, null=True)),
-                ('next_review_on', models.DateField(blank=True, null=True)),
-                ('custom', models.JSONField(blank=True, default=dict)),
-                ('source', models.CharField(blank=True, max_length=60)),
-                ('source_key', models.CharField(blank=True, max_length=64)),
-                ('registered_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('developer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='developed_models', to=settings.AUTH_USER_MODEL)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='owned_models', to=settings.AUTH_USER_MODEL)),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='models', to='people.unit')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("slug", models.SlugField(max_length=120, unique=True, verbose_name="model ID")),
+                ("name", models.CharField(max_length=300)),
+                ("purpose", models.TextField(blank=True, verbose_name="purpose and intended use")),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("internal", "Developed in-house"),
+                            ("vendor", "Bought from a vendor"),
+                            ("both", "In-house with a vendor"),
+                            ("open_source", "Open source"),
+                            ("unknown", "Not stated"),
+                        ],
+                        default="unknown",
+                        max_length=20,
+                    ),
+                ),
+                ("vendor", models.CharField(blank=True, max_length=300)),
+                (
+                    "tier",
+                    models.PositiveSmallIntegerField(blank=True, db_index=True, null=True, verbose_name="risk rating"),
+                ),
+                ("product", models.CharField(blank=True, max_length=300, verbose_name="product or portfolio")),
+                ("technique", models.CharField(blank=True, max_length=200, verbose_name="technique")),
+                (
+                    "lifecycle",
+                    models.CharField(blank=True, db_index=True, max_length=60, verbose_name="life-cycle status"),
+                ),
+                ("approved_uses", models.TextField(blank=True)),
+                ("observed_use", models.TextField(blank=True, verbose_name="actual use")),
+                ("use_reconciled_on", models.DateField(blank=True, null=True, verbose_name="use last reconciled on")),
+                ("operating_boundaries", models.TextField(blank=True)),
+                ("assumptions", models.TextField(blank=True)),
+                ("limitations", models.TextField(blank=True, verbose_name="limitations and exceptions")),
+                ("risks_not_captured", models.TextField(blank=True)),
+                ("data_sources", models.TextField(blank=True, verbose_name="data sources and description")),
+                ("data_limitations", models.TextField(blank=True)),
+                ("outputs", models.TextField(blank=True, verbose_name="outputs and their use")),
+                ("interpretability", models.TextField(blank=True)),
+                ("adjustments", models.TextField(blank=True, verbose_name="adjustments and overlays")),
+                (
+                    "unstructured_data",
+                    models.BooleanField(blank=True, null=True, verbose_name="uses unstructured data"),
+                ),
+                ("recalibrates_itself", models.BooleanField(blank=True, null=True, verbose_name="recalibrates itself")),
+                ("personal_data", models.BooleanField(blank=True, null=True, verbose_name="uses personal data")),
+                (
+                    "functioning",
+                    models.CharField(
+                        choices=[
+                            ("as_intended", "Functions as intended"),
+                            ("with_exceptions", "Functions with exceptions"),
+                            ("not_as_intended", "Does not function as intended"),
+                            ("unknown", "Not assessed"),
+                        ],
+                        default="unknown",
+                        max_length=20,
+                    ),
+                ),
+                ("functioning_as_of", models.DateField(blank=True, null=True)),
+                ("monitoring_status", models.CharField(blank=True, max_length=200)),
+                ("review_frequency_months", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("last_reviewed_on", models.DateField(blank=True, null=True)),
+                ("next_review_on", models.DateField(blank=True, null=True)),
+                ("custom", models.JSONField(blank=True, default=dict)),
+                ("source", models.CharField(blank=True, max_length=60)),
+                ("source_key", models.CharField(blank=True, max_length=64)),
+                ("registered_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "developer",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="developed_models",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="owned_models",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="models", to="people.unit"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Version',
+            name="Version",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('label', models.CharField(blank=True, max_length=60)),
-                ('notes', models.TextField(blank=True, verbose_name='what changed')),
-                ('stage', models.CharField(choices=[('development', 'Development'), ('staging', 'Staging'), ('production', 'Production'), ('superseded', 'Superseded'), ('retired', 'Retired')], db_index=True, default='development', max_length=20)),
-                ('facts', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('artifact', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='registry.artifact')),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to=settings.AUTH_USER_MODEL)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='registry.registeredmodel')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("number", models.PositiveIntegerField()),
+                ("label", models.CharField(blank=True, max_length=60)),
+                ("notes", models.TextField(blank=True, verbose_name="what changed")),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("development", "Development"),
+                            ("staging", "Staging"),
+                            ("production", "Production"),
+                            ("superseded", "Superseded"),
+                            ("retired", "Retired"),
+                        ],
+                        db_index=True,
+                        default="development",
+                        max_length=20,
+                    ),
+                ),
+                ("facts", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "artifact",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="registry.artifact",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="registry.registeredmodel",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['model', '-number'],
+                "ordering": ["model", "-number"],
             },
         ),
         migrations.CreateModel(
-            name='Lineage',
+            name="Lineage",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('trained_on', 'was trained on'), ('evaluated_on', 'was evaluated on'), ('derived_from', 'is derived from'), ('feeds', 'feeds')], max_length=20)),
-                ('from_dataset', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='used_by', to='registry.dataset')),
-                ('from_model', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='feeds', to='registry.registeredmodel')),
-                ('to_model', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='fed_by', to='registry.registeredmodel')),
-                ('from_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='successors', to='registry.version')),
-                ('to_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sources', to='registry.version')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("trained_on", "was trained on"),
+                            ("evaluated_on", "was evaluated on"),
+                            ("derived_from", "is derived from"),
+                            ("feeds", "feeds"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "from_dataset",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="used_by",
+                        to="registry.dataset",
+                    ),
+                ),
+                (
+                    "from_model",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="feeds",
+                        to="registry.registeredmodel",
+                    ),
+                ),
+                (
+                    "to_model",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="fed_by",
+                        to="registry.registeredmodel",
+                    ),
+                ),
+                (
+                    "from_version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="successors",
+                        to="registry.version",
+                    ),
+                ),
+                (
+                    "to_version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sources",
+                        to="registry.version",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Deployment',
+            name="Deployment",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('ended_at', models.DateTimeField(blank=True, null=True)),
-                ('environment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deployments', to='registry.environment')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deployments', to='registry.version')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deployments",
+                        to="registry.environment",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="deployments", to="registry.version"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-started_at'],
+                "ordering": ["-started_at"],
             },
         ),
         migrations.CreateModel(
-            name='CardSection',
+            name="CardSection",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('section', models.CharField(max_length=60)),
-                ('text', models.TextField()),
-                ('written_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('written_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='card_sections', to='registry.version')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("section", models.CharField(max_length=60)),
+                ("text", models.TextField()),
+                ("written_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "written_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="card_sections", to="registry.version"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CustomField',
+            name="CustomField",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.SlugField(max_length=60)),
-                ('label', models.CharField(max_length=120)),
-                ('kind', models.CharField(choices=[('text', 'Text'), ('number', 'Number'), ('date', 'Date'), ('boolean', 'Yes or no'), ('choice', 'One of a list'), ('url', 'Web address')], max_length=10)),
-                ('choices', models.JSONField(blank=True, default=list)),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='custom_fields', to='people.unit')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("name", models.SlugField(max_length=60)),
+                ("label", models.CharField(max_length=120)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("text", "Text"),
+                            ("number", "Number"),
+                            ("date", "Date"),
+                            ("boolean", "Yes or no"),
+                            ("choice", "One of a list"),
+                            ("url", "Web address"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("choices", models.JSONField(blank=True, default=list)),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="custom_fields", to="people.unit"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['label'],
-                'constraints': [models.UniqueConstraint(fields=('unit', 'name'), name='registry_one_field_per_name')],
+                "ordering": ["label"],
+                "constraints": [models.UniqueConstraint(fields=("unit", "name"), name="registry_one_field_per_name")],
             },
         ),
         migrations.AddConstraint(
-            model_name='dataset',
-            constraint=models.UniqueConstraint(fields=('unit', 'name'), name='registry_one_dataset_per_name'),
+            model_name="dataset",
+            constraint=models.UniqueConstraint(fields=("unit", "name"), name="registry_one_dataset_per_name"),
         ),
         migrations.AddConstraint(
-            model_name='environment',
-            constraint=models.UniqueConstraint(fields=('unit', 'slug'), name='registry_one_environment_per_slug'),
+            model_name="environment",
+            constraint=models.UniqueConstraint(fields=("unit", "slug"), name="registry_one_environment_per_slug"),
         ),
         migrations.AddConstraint(
-            model_name='registeredmodel',
-            constraint=models.UniqueConstraint(condition=models.Q(('source', ''), _negated=True), fields=('source', 'source_key'), name='registry_one_model_per_source_key'),
+            model_name="registeredmodel",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("source", ""), _negated=True),
+                fields=("source", "source_key"),
+                name="registry_one_model_per_source_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='registeredmodel',
-            constraint=models.CheckConstraint(condition=models.Q(('tier', None), ('tier__range', (1, 4)), _connector='OR'), name='registry_tier_1_to_4'),
+            model_name="registeredmodel",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("tier", None), ("tier__range", (1, 4)), _connector="OR"),
+                name="registry_tier_1_to_4",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='version',
-            constraint=models.UniqueConstraint(fields=('model', 'number'), name='registry_one_version_per_number'),
+            model_name="version",
+            constraint=models.UniqueConstraint(fields=("model", "number"), name="registry_one_version_per_number"),
         ),
         migrations.AddConstraint(
-            model_name='lineage',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('from_dataset__isnull', False), ('from_model', None), ('from_version', None), ('to_version__isnull', False)), models.Q(('from_dataset', None), ('from_model', None), ('from_version__isnull', False), ('to_version__isnull', False)), models.Q(('from_dataset', None), ('from_model__isnull', False), ('from_version', None), ('to_model__isnull', False)), _connector='OR'), name='registry_lineage_is_one_edge'),
+            model_name="lineage",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("from_dataset__isnull", False),
+                        ("from_model", None),
+                        ("from_version", None),
+                        ("to_version__isnull", False),
+                    ),
+                    models.Q(
+                        ("from_dataset", None),
+                        ("from_model", None),
+                        ("from_version__isnull", False),
+                        ("to_version__isnull", False),
+                    ),
+                    models.Q(
+                        ("from_dataset", None),
+                        ("from_model__isnull", False),
+                        ("from_version", None),
+                        ("to_model__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="registry_lineage_is_one_edge",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='cardsection',
-            constraint=models.UniqueConstraint(fields=('version', 'section'), name='registry_one_text_per_section'),
+            model_name="cardsection",
+            constraint=models.UniqueConstraint(fields=("version", "section"), name="registry_one_text_per_section"),
         ),
     ]

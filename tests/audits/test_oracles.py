@@ -63,7 +63,7 @@ def german(upload: Callable[..., Dataset]) -> Dataset:
         ([25], "age>25", ("≤25", ">25")),
     ],
 )
-def test_german_credit_by_age_on_either_side_of_the_edge(  # noqa: PLR0917 - fixtures
+def test_german_credit_by_age_on_either_side_of_the_edge(
     check: Any, bare: Version, german: Dataset, bins: Any, oracle: str, labels: tuple[str, str]
 ) -> None:
     run = check(

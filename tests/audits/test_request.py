@@ -119,7 +119,7 @@ def test_a_group_of_one_is_excluded_with_its_line(check: Any, bare: Version, upl
         (["10000 characters"], "fairness", {"intersections": [["sex", "sex"]] * 2000}),
     ],
 )
-def test_what_cannot_be_measured_is_refused(  # noqa: PLR0917 - fixtures
+def test_what_cannot_be_measured_is_refused(
     api: Any, developer: User, bare: Version, table: Dataset, check: str, params: Any, said: list[str]
 ) -> None:
     answer = ask(api(developer), bare, table, check, **params)
@@ -148,7 +148,7 @@ def test_what_cannot_be_measured_is_refused(  # noqa: PLR0917 - fixtures
         (["no artifact", "prediction or score"], TABLE, ROLES | {"prediction": [], "score": []}),
     ],
 )
-def test_a_dataset_that_cannot_be_measured_is_refused(  # noqa: PLR0917 - fixtures
+def test_a_dataset_that_cannot_be_measured_is_refused(
     api: Any, developer: User, bare: Version, upload: Any, said: list[str], content: str, roles: Any
 ) -> None:
     answer = ask(api(developer), bare, upload(content, file_name="people.csv", **roles))
@@ -209,7 +209,7 @@ def test_the_run_and_its_result_stand_in_the_trail(check: Any, bare: Version, ta
     assert record["run"]["code_version"].startswith("countersign ")
 
 
-def test_lists_are_filtered_and_scoped(  # noqa: PLR0917 - fixtures
+def test_lists_are_filtered_and_scoped(
     api: Any, developer: User, validator: User, outsider: User, bare: Version, table: Dataset, check: Any
 ) -> None:
     done = check(bare, "fairness", table)

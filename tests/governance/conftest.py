@@ -9,7 +9,7 @@ from tests.personas import Bank
 
 
 @pytest.fixture
-def story(  # noqa: PLR0917, fixtures are positional
+def story(
     bank: Bank,
     owner: User,
     developer: User,

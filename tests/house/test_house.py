@@ -26,7 +26,11 @@ TESTS = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py
 
 def tracked(*patterns: str) -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "--", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard", "--", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()
     return [ROOT / name for name in listed if (ROOT / name).is_file()]
 
@@ -93,7 +97,9 @@ def test_every_setting_is_documented() -> None:
         assert f"COUNTERSIGN_{name}" in documented, f"docs/operations.md does not mention COUNTERSIGN_{name}."
 
 
-FORBIDDEN = re.compile(r"/work/|/root/|farm[-_]|\bclaude\b|anthropic|\bLLM session\b|\bsandbox session\b", re.IGNORECASE)
+FORBIDDEN = re.compile(
+    r"/work/|/root/|farm[-_]|\bclaude\b|anthropic|\bLLM session\b|\bsandbox session\b", re.IGNORECASE
+)
 
 
 def test_the_project_speaks_of_itself_alone() -> None:
@@ -142,3 +148,9 @@ def test_views_stay_short() -> None:
             if isinstance(node, ast.FunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert length <= 40, f"{path.relative_to(ROOT)}: {node.name} has {length} lines."
+
+
+def test_the_committed_openapi_document_is_that_of_the_code(tmp_path: Path) -> None:
+    made = tmp_path / "openapi.yaml"
+    call_command("spectacular", file=str(made), fail_on_warn=True, validate=True)
+    assert made.read_text() == (ROOT / "openapi.yaml").read_text(), "The API changed: run make openapi and commit it."

@@ -122,9 +122,7 @@ def test_a_boosters_own_contributions_add_up_to_its_margin_but_not_to_its_probab
     assert explanation.check_additivity(**given, output=margin).max_abs_error < 1e-5
     with pytest.raises(NotAdditive, match=r"margin or probability"):
         explanation.check_additivity(**given, output=booster.predict(rows))
-    result = summarise(
-        {**given, "output": margin, "data": data}, rows=list(range(300)), game="path-dependent"
-    )
+    result = summarise({**given, "output": margin, "data": data}, rows=list(range(300)), game="path-dependent")
     assert result["importance"][0]["feature"] == "income"
 
 

@@ -224,9 +224,7 @@ def test_a_ratio_of_nothing_to_nothing_is_null_and_the_other_rate_decides():
 
 
 def test_equalized_odds_is_null_when_one_rate_cannot_be_compared():
-    result = fairness.assess(
-        target=[1, 1, 1, 0], prediction=[1, 0, 1, 1], sensitive={"g": list("aabb")}, favourable=1
-    )
+    result = fairness.assess(target=[1, 1, 1, 0], prediction=[1, 0, 1, 1], sensitive={"g": list("aabb")}, favourable=1)
     odds = disparity(result, "equalized_odds", "difference")
     assert (odds["value"], odds["reason"]) == (None, "fewer than two groups have a defined rate")
     assert {skipped["metric"] for skipped in odds["skipped"]} == {"false_positive_rate"}
@@ -239,18 +237,14 @@ def test_one_group_leaves_no_disparity_and_says_so():
 
 
 def test_worst_is_the_group_turned_down_more_often():
-    result = fairness.assess(
-        target=[1, 1, 1, 1], prediction=[1, 1, 1, 0], sensitive={"g": list("aabb")}, favourable=1
-    )
+    result = fairness.assess(target=[1, 1, 1, 1], prediction=[1, 1, 1, 0], sensitive={"g": list("aabb")}, favourable=1)
     for metric in ("selection_rate", "true_positive_rate", "false_negative_rate", "accuracy"):
         found = disparity(result, metric, "difference")
         assert (found["worst"], found["reference"]) == ({"g": "b"}, {"g": "a"})
 
 
 def test_equal_groups_name_two_groups():
-    result = fairness.assess(
-        target=[1, 0, 1, 0], prediction=[1, 0, 1, 0], sensitive={"g": list("aabb")}, favourable=1
-    )
+    result = fairness.assess(target=[1, 0, 1, 0], prediction=[1, 0, 1, 0], sensitive={"g": list("aabb")}, favourable=1)
     found = disparity(result, "selection_rate", "ratio")
     assert (found["value"], found["worst"], found["reference"]) == (1.0, {"g": "a"}, {"g": "b"})
 
@@ -331,9 +325,7 @@ def test_a_wide_crossing_is_counted_alike_by_lookup_and_by_sorting(monkeypatch):
 
 def test_more_than_two_labels_are_collapsed_openly():
     result = small(target=["a", "b", "c", "a", "b", "c", "a", "b"], prediction=["a"] * 8, favourable="a")
-    assert result["limitations"] == [
-        "There are 3 labels ('a', 'b', 'c'); every label but 'a' counts as unfavourable."
-    ]
+    assert result["limitations"] == ["There are 3 labels ('a', 'b', 'c'); every label but 'a' counts as unfavourable."]
 
 
 @pytest.mark.parametrize(
@@ -369,9 +361,7 @@ def test_input_without_a_right_answer_is_refused_by_name(changes, param, sentenc
 def test_a_column_of_numbers_must_be_gathered_into_bands():
     labels = np.arange(3000) % 2
     with pytest.raises(Unmeasurable, match=r"income makes 3000 groups.*bands"):
-        fairness.assess(
-            target=labels, prediction=labels, sensitive={"income": np.arange(3000)}, favourable=1
-        )
+        fairness.assess(target=labels, prediction=labels, sensitive={"income": np.arange(3000)}, favourable=1)
     crossed = {"row": np.arange(3000) // 60, "column": np.arange(3000) % 60}
     with pytest.raises(Unmeasurable, match=r"row and column makes 3000 groups.*cross fewer"):
         fairness.assess(target=labels, prediction=labels, sensitive=crossed, favourable=1)

@@ -20,9 +20,7 @@ SCORED = st.lists(st.tuples(st.booleans(), st.integers(0, 16)), min_size=2, max_
 def assess(target, score=None, *, prediction=None, threshold=0.5, **options):
     if prediction is None:
         prediction = np.asarray(score) >= threshold
-    return performance.assess(
-        target=target, score=score, prediction=prediction, threshold=threshold, **options
-    )
+    return performance.assess(target=target, score=score, prediction=prediction, threshold=threshold, **options)
 
 
 @pytest.fixture
@@ -165,9 +163,7 @@ def test_scores_that_are_no_probabilities_are_ranked_only():
 def test_a_perfect_ranking_claims_no_interval():
     result = assess([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9])
     assert result["auc"] == {"value": 1.0, "low": None, "high": None}
-    assert result["limitations"] == [
-        "AUC has no interval: the scores leave no variance to estimate it from."
-    ]
+    assert result["limitations"] == ["AUC has no interval: the scores leave no variance to estimate it from."]
     assert assess([0, 0, 1], [0.1, 0.6, 0.5])["limitations"] == [
         "AUC has no interval: an outcome occurs in one row only."
     ]
