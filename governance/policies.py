@@ -64,17 +64,14 @@ def _published_above(unit: Unit) -> set[str]:
 
 
 def applicable(version: Version) -> Policy | None:
-    """The policy in force: the newest of the nearest unit, going up, that has published any."""
     return in_force(version.model.unit.path)
 
 
 def in_force(path: str) -> Policy | None:
-    steps = path.split("/")
-    for depth in range(len(steps), 0, -1):
-        found = Policy.objects.filter(unit__path="/".join(steps[:depth])).select_related("unit")
-        if policy := found.order_by("-published_at", "-version").first():
-            return policy
-    return None
+    """The newest policy of the unit and those above it. A unit's own holds until one above publishes again, so that
+    nobody keeps a weaker one by having been first."""
+    found = Policy.objects.filter(unit__path__in=line(path)).select_related("unit")
+    return found.order_by("-published_at", "-version").first()
 
 
 def gate_of(policy: Policy | None, *, tier: int | None, target: str) -> tuple[Gate | None, list[Objection]]:

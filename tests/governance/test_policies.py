@@ -9,7 +9,8 @@ from governance import policies, policy_text, thresholds
 from governance.thresholds import Unreadable
 from people.roles import Role
 from tests.governance.story import Story
-from tests.personas import WHY
+from tests.personas import WHY, Bank
+from trail.actors import SYSTEM
 from trail.errors import BadInput, Refused
 from trail.models import Entry
 
@@ -163,6 +164,14 @@ class TestPublishing:
         gate, standing = policies.gate_of(own, tier=1, target="production")
         assert gate is None
         assert [each.code for each in standing] == ["policy_silent"]
+
+    def test_a_policy_published_above_later_ends_a_units_own(self, story: Story, bank: Bank) -> None:
+        own = policies.publish(unit=story.unit, name="retail", text=text(), actor=story.head, reason=WHY)
+        assert policies.applicable(story.version) == own
+        above = policies.publish(
+            unit=bank.root, name="promotion", text=policies.DEFAULT + "# reviewed\n", actor=SYSTEM, reason=WHY
+        )
+        assert policies.applicable(story.version) == above
 
     @pytest.mark.parametrize(
         ("changed", "where"),
