@@ -57,7 +57,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def own_database() -> tuple[str, str] | None:
+def own_database(purpose: str = "journeys") -> tuple[str, str] | None:
     """A fresh PostgreSQL database beside the one the tests are pointed at; nothing for SQLite."""
     given = os.environ.get("COUNTERSIGN_DATABASE_URL", "")
     if not given.startswith("postgres"):
@@ -65,7 +65,7 @@ def own_database() -> tuple[str, str] | None:
     import psycopg
 
     parts = urlsplit(given)
-    name = f"countersign_journeys_{os.getpid()}"
+    name = f"countersign_{purpose}_{os.getpid()}"
     with psycopg.connect(given, autocommit=True) as link:
         link.execute(f'DROP DATABASE IF EXISTS "{name}"')
         link.execute(f'CREATE DATABASE "{name}"')
