@@ -54,7 +54,7 @@ def requirements_in(case: Case, *, rehash: bool = False) -> list[Requirement]:
 
 
 def objections_in(case: Case, required: list[Requirement], actor: User | None = None) -> list[Objection]:
-    leave = leave_objections(actor, Duty.RELEASE, case.unit.path) if actor else []
+    leave = leave_objections(actor, case.unit.path) if actor else []
     if not case.promotion.is_open:
         return [Objection("not_open", f"This promotion is {case.promotion.get_status_display().lower()}."), *leave]
     found = [objection for requirement in required for objection in requirement.objections]
@@ -64,9 +64,10 @@ def objections_in(case: Case, required: list[Requirement], actor: User | None = 
     return found + leave
 
 
-def leave_objections(actor: User, duty: Duty, path: str) -> list[Objection]:
-    """Leave to act, from the grants as they are now and not as they were when the request began."""
-    return objections_to(User.objects.select_related("unit").get(pk=actor.pk), duty, path)
+def leave_objections(actor: User, path: str) -> list[Objection]:
+    """Leave to release and to retire, from the grants as they are now and not as they were when the request began."""
+    now = User.objects.select_related("unit").get(pk=actor.pk)
+    return objections_to(now, Duty.RELEASE, path) + signoff.never_objections(now)
 
 
 def judge(*, promotion: Promotion, actor: User) -> GateEvaluation:

@@ -16,7 +16,6 @@ from governance.case import Case, read
 from governance.models import Promotion
 from people.models import User
 from people.queries import roles_at
-from people.roles import Duty
 from registry import queries as registry
 from trail.errors import Objection
 
@@ -54,7 +53,7 @@ def _promotions(user: User) -> Iterator[Waiting]:
         case = read(promotion)
         required = gates.requirements_in(case)
         yield from _to_sign(user, case, {each.key for each in required if each.verdict == "met"})
-        if not gates.objections_in(case, required) and not gates.leave_objections(user, Duty.RELEASE, case.unit.path):
+        if not gates.objections_in(case, required) and not gates.leave_objections(user, case.unit.path):
             sentence = f"{promotion} is ready to be released."
             yield Waiting("release", sentence, _page(promotion), promotion.requested_at, promotion)
         elif promotion.requested_by_id == user.pk and any(each.verdict == "stale" for each in required):

@@ -114,7 +114,7 @@ def retire(*, version: Version, actor: User, reason: str) -> Version:
     _refuse_silence(reason)
     with recording(Event.VERSION_RETIRED, actor=actor, reason=reason, subject=version) as entry:
         version = _locked(version)
-        standing = gates.leave_objections(actor, Duty.RELEASE, version.unit_path)
+        standing = gates.leave_objections(actor, version.unit_path)
         if Stage(version.stage) not in MOVES[Verb.RETIRE][0]:
             standing.append(Objection("illegal_move", str(IllegalMove(Verb.RETIRE, Stage(version.stage)))))
         if standing:

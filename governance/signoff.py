@@ -21,8 +21,8 @@ from trail.models import Entry
 from trail.record import recording
 
 NEVER = {
-    Role.ADMINISTRATOR: ("administrator_signs", "An administrator grants roles and therefore never signs"),
-    Role.AUDITOR: ("auditor_signs", "An auditor reviews from outside and therefore never signs"),
+    Role.ADMINISTRATOR: ("administrator_signs", "An administrator grants roles and therefore never signs or releases"),
+    Role.AUDITOR: ("auditor_signs", "An auditor reviews from outside and therefore never signs or releases"),
 }
 
 
@@ -162,14 +162,19 @@ def separation(case: Case, signer: User, role: Role, meaning: Meaning) -> list[O
     return found
 
 
-def _role_objections(case: Case, signer: User, role: Role) -> list[Objection]:
-    grants = list(live_grants(signer))
-    here = {Role(grant.role) for grant in grants if below(case.unit.path, grant.unit.path)}
-    found = [
-        Objection(code, f"{sentence}, whatever else {signer.name} may be.", "Ask someone who holds the role alone.")
+def never_objections(person: User) -> list[Objection]:
+    """A role, held anywhere, that bars from deciding whatever other roles the person holds."""
+    held = {grant.role for grant in live_grants(person)}
+    return [
+        Objection(code, f"{sentence}, whatever else {person.name} may be.", "Ask someone who holds the role alone.")
         for never, (code, sentence) in NEVER.items()
-        if any(grant.role == never for grant in grants)
+        if never in held
     ]
+
+
+def _role_objections(case: Case, signer: User, role: Role) -> list[Objection]:
+    here = {Role(grant.role) for grant in live_grants(signer) if below(case.unit.path, grant.unit.path)}
+    found = never_objections(signer)
     if not signer.is_active:
         found.append(Objection("suspended", f"{signer.name} is suspended."))
     elif role not in here:

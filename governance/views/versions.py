@@ -91,7 +91,7 @@ def _spelt(value: Any) -> Any:
 
 
 def _may_not_retire(user: User, version: Version) -> list[Objection]:
-    found = gates.leave_objections(user, Duty.RELEASE, version.unit_path)
+    found = gates.leave_objections(user, version.unit_path)
     if Stage(version.stage) not in MOVES[Verb.RETIRE][0]:
         found.append(Objection("illegal_move", str(IllegalMove(Verb.RETIRE, Stage(version.stage)))))
     return found

@@ -14,6 +14,7 @@ from securesystemslib.signer import SSlibKey
 
 from governance import gates, promotion
 from governance.models import GateEvaluation, Promotion
+from people import membership
 from people.roles import Role
 from registry import environments
 from registry.models import Deployment
@@ -141,6 +142,18 @@ def test_who_may_not_release_is_refused_though_all_is_met(story: Story, role: Ro
     with pytest.raises(Refused) as refused:
         promotion.release(promotion=asked, actor=story.people[role], reason=WHY)
     assert codes(refused) == {"may_not_release"}
+
+
+@pytest.mark.parametrize("also", [Role.ADMINISTRATOR, Role.AUDITOR])
+def test_who_grants_roles_or_audits_does_not_release_whatever_else_they_hold(story: Story, also: Role) -> None:
+    story.measure()
+    asked = story.request()
+    story.sign_all(asked)
+    executive = story.people[Role.ACCOUNTABLE_EXECUTIVE]
+    membership.grant(user=executive, role=also, unit=story.unit, actor=SYSTEM, reason=WHY)
+    with pytest.raises(Refused) as refused:
+        promotion.release(promotion=asked, actor=executive, reason=WHY)
+    assert codes(refused) == {f"{also.value}_signs"}
 
 
 def test_releasing_twice_is_refused(story: Story) -> None:
