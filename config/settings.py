@@ -5,14 +5,13 @@ A secret can also be given as NAME_FILE, a path to a file that holds it.
 
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 
+from config.environment import Environment
 from config.secrets import kept_secret
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
-env.prefix = "COUNTERSIGN_"
+env = Environment()
 
 DATA = Path(env.str("DATA", default=str(BASE_DIR / ".data"))).resolve()
 DEBUG = env.bool("DEBUG", default=False)
@@ -87,7 +86,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA / 'countersign.sqlite3'}")}
+DATABASES = {"default": env.database("DATABASE_URL", default=f"sqlite:///{DATA / 'countersign.sqlite3'}")}
 DATABASES["default"]["ATOMIC_REQUESTS"] = False  # a refusal is recorded after its attempt rolled back
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {

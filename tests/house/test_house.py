@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -154,3 +156,21 @@ def test_the_committed_openapi_document_is_that_of_the_code(tmp_path: Path) -> N
     made = tmp_path / "openapi.yaml"
     call_command("spectacular", file=str(made), fail_on_warn=True, validate=True)
     assert made.read_text() == (ROOT / "openapi.yaml").read_text(), "The API changed: run make openapi and commit it."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("DATABASE_URL", "nonsense", "COUNTERSIGN_DATABASE_URL must be like postgres://"),
+        ("DATABASE_URL", "mysql://u@h/db", "COUNTERSIGN_DATABASE_URL must be like postgres://"),
+        ("MAX_UPLOAD_MB", "abc", "COUNTERSIGN_MAX_UPLOAD_MB is not a whole number"),
+        ("SECRET_KEY_FILE", "/no/such/file", "COUNTERSIGN_SECRET_KEY is not readable"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_one_sentence(tmp_path: Path, name: str, value: str, sentence: str) -> None:
+    environment = os.environ | {"COUNTERSIGN_DATA": str(tmp_path), f"COUNTERSIGN_{name}": value}
+    environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    asked = [sys.executable, "manage.py", "doctor"]
+    done = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence), done.stderr
