@@ -8,6 +8,8 @@ import tempfile
 _data = tempfile.mkdtemp(prefix="countersign-tests-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
 os.environ["COUNTERSIGN_DATA"] = _data
+# the browser's driver leaves an event loop in the thread of tests that have none of their own
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATA, DATABASES  # noqa: E402

@@ -1,7 +1,5 @@
 """The style guide in a real browser, under the real policy: accessible in both themes, at three widths."""
 
-import shutil
-from collections.abc import Iterator
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -10,17 +8,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 from django.test import RequestFactory
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Page, Route
 
+pytestmark = pytest.mark.xdist_group("journeys")  # one browser a run
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-    with sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
 
 
 def styleguide() -> str:
@@ -47,8 +39,8 @@ def serve(page: Page, html: str) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390, 360])
-def test_the_styleguide_is_accessible(chromium, theme, width):
-    page = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
+def test_the_styleguide_is_accessible(browser, theme, width):
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     serve(page, styleguide())
@@ -59,8 +51,8 @@ def test_the_styleguide_is_accessible(chromium, theme, width):
     page.close()
 
 
-def test_the_reader_chooses_the_theme_and_it_stays(chromium):
-    page = chromium.new_page(color_scheme="light")
+def test_the_reader_chooses_the_theme_and_it_stays(browser):
+    page = browser.new_page(color_scheme="light")
     serve(page, styleguide())
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
@@ -72,8 +64,8 @@ def test_the_reader_chooses_the_theme_and_it_stays(chromium):
     page.close()
 
 
-def test_a_telephone_folds_the_navigation_behind_a_button(chromium):
-    page = chromium.new_page(viewport={"width": 390, "height": 800})
+def test_a_telephone_folds_the_navigation_behind_a_button(browser):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
     serve(page, styleguide())
     assert not page.is_visible(".theme-switch")
     page.click(".menu-button")

@@ -20,7 +20,6 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @dataclass(frozen=True)
@@ -112,14 +111,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
         with psycopg.connect(os.environ["COUNTERSIGN_DATABASE_URL"], autocommit=True) as link:
             link.execute(f'DROP DATABASE IF EXISTS "{database[0]}" WITH (FORCE)')
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    if CHROMIUM is None:
-        pytest.skip("No Chromium on this machine: apt-get install -y chromium")
-    quiet = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-    return browser_type_launch_args | {"executable_path": CHROMIUM, "args": quiet}
 
 
 @dataclass(frozen=True)
