@@ -27,6 +27,11 @@ class SignInForm(AuthenticationForm):
     }
 
 
+    def clean_username(self) -> str:
+        """One spelling an address, so that wrong tries are counted together."""
+        return str(self.cleaned_data["username"]).lower()
+
+
 @method_decorator(login_not_required, name="dispatch")
 class SignIn(LoginView):
     template_name = "people/sign_in.html"
