@@ -26,7 +26,6 @@ class SignInForm(AuthenticationForm):
         "inactive": "This account is suspended. Ask an administrator.",
     }
 
-
     def clean_username(self) -> str:
         """One spelling an address, so that wrong tries are counted together."""
         return str(self.cleaned_data["username"]).lower()
