@@ -8,6 +8,11 @@ import tempfile
 _data = tempfile.mkdtemp(prefix="countersign-tests-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
 os.environ["COUNTERSIGN_DATA"] = _data
+# each test process has a Redis database of its own, so that no worker of another takes its messages
+if os.environ.get("COUNTERSIGN_BROKER_URL", "").startswith("redis:"):
+    _server = os.environ["COUNTERSIGN_BROKER_URL"].rpartition("/")[0]
+    _number = 2 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.environ["COUNTERSIGN_BROKER_URL"] = f"{_server}/{_number}"
 # the browser's driver leaves an event loop in the thread of tests that have none of their own
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 

@@ -17,6 +17,7 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connection
 
 from trail.events import SENTENCES
 from trail.models import Governed
@@ -152,6 +153,7 @@ def test_views_stay_short() -> None:
                 assert length <= 40, f"{path.relative_to(ROOT)}: {node.name} has {length} lines."
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the widest integer differs; the document is the default's")
 def test_the_committed_openapi_document_is_that_of_the_code(tmp_path: Path) -> None:
     made = tmp_path / "openapi.yaml"
     call_command("spectacular", file=str(made), fail_on_warn=True, validate=True)

@@ -79,6 +79,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     port = free_port()
     environment = os.environ | {"COUNTERSIGN_DATA": str(data), "PORT": str(port), "PYTHONUNBUFFERED": "1"}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
+    if environment.get("COUNTERSIGN_BROKER_URL", "").startswith("redis:"):
+        environment["COUNTERSIGN_BROKER_URL"] = environment["COUNTERSIGN_BROKER_URL"].rpartition("/")[0] + "/1"
     database = own_database()
     if database:
         environment["COUNTERSIGN_DATABASE_URL"] = database[1]
