@@ -8,8 +8,9 @@ from typing import Optional
 
 Sentence = Optional[str]  # what is missing and the command that mends it
 
-PANGO = ["pango-1.0", "pangoft2-1.0", "harfbuzz", "harfbuzz-subset"]
-PANGO_MEND = "apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
+# the first four draw the PDFs, the last one runs boosted trees
+LIBRARIES = ["pango-1.0", "pangoft2-1.0", "harfbuzz", "harfbuzz-subset", "gomp"]
+MEND = "apt-get install -y libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core libgomp1"
 
 
 def wrong_python() -> Sentence:
@@ -27,10 +28,10 @@ def no_pip() -> Sentence:
     return None
 
 
-def missing_pango() -> Sentence:
-    missing = [name for name in PANGO if not ctypes.util.find_library(name)]
+def missing_libraries() -> Sentence:
+    missing = [name for name in LIBRARIES if not ctypes.util.find_library(name)]
     if missing:
-        return "The system library %s is missing, which draws the PDFs: %s" % (", ".join(missing), PANGO_MEND)
+        return "Countersign needs the system libraries that are missing here (%s): %s" % (", ".join(missing), MEND)
     return None
 
 
@@ -48,7 +49,7 @@ def busy_port(port: int) -> Sentence:
 
 def main() -> None:
     need_pip = "--installed" not in sys.argv
-    found = [wrong_python(), no_pip() if need_pip else None, missing_pango()]
+    found = [wrong_python(), no_pip() if need_pip else None, missing_libraries()]
     if "run" in sys.argv:
         given = os.environ.get("PORT", "8000")
         found.append(busy_port(int(given)) if given.isdigit() else "PORT must be a number, not %r." % given)

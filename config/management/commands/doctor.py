@@ -109,7 +109,7 @@ def signing_key() -> str | None:
 
 LOOKS: dict[str, Callable[[], str | None]] = {
     "Python": preflight.wrong_python,
-    "PDF libraries": preflight.missing_pango,
+    "system libraries": preflight.missing_libraries,
     "data folder": data_folder,
     "database": database,
     "append-only triggers": triggers,
