@@ -270,7 +270,7 @@ def test_the_card_is_as_told() -> None:
 
 def test_the_readme_says_what_a_bare_machine_needs() -> None:
     line = next(line for line in text(ROOT / "README.md").splitlines() if line.startswith("apt-get"))
-    needed = {*preflight.PANGO_MEND.split()[3:], "make", "python3-pip"}
+    needed = {*preflight.MEND.split()[3:], "make", "python3-pip"}
     assert set(line.split()[3:]) == needed
 
 
