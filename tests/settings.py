@@ -8,8 +8,6 @@ import tempfile
 _data = tempfile.mkdtemp(prefix="countersign-tests-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
 os.environ["COUNTERSIGN_DATA"] = _data
-# scikit-learn warns where it can't count the cores
-os.environ.setdefault("LOKY_MAX_CPU_COUNT", "2")
 # each test process has a Redis database of its own, so that no worker of another takes its messages
 if os.environ.get("COUNTERSIGN_BROKER_URL", "").startswith("redis:"):
     _server = os.environ["COUNTERSIGN_BROKER_URL"].rpartition("/")[0]
