@@ -37,7 +37,8 @@ class Command(BaseCommand):
         if not options["no_demo"] and not Unit.objects.exists():
             self._say("Loading the demo (about two minutes, once)")
             call_command("load_demo")
-        signal.signal(signal.SIGTERM, _stop)
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job has SIGINT ignored
+            signal.signal(number, _stop)
         self._say("Starting web and worker")
         processes = {"web": _start([*WEB, f"--bind=127.0.0.1:{port}"]), "worker": _start(WORKER)}
         try:
