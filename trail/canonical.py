@@ -27,13 +27,37 @@ def canonical(value: Any) -> bytes:
 
     On this profile the standard library's encoder writes exactly RFC 8785.
     """
-    _refuse_outside_profile(value, "$")
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    if not _fits(value):
+        _refuse_outside_profile(value, "$")
+    return _encode(value).encode()
 
 
 def canonical_result(value: Any) -> bytes:
     """The canonical bytes of a measured result: floats and any keys are allowed, NaN and infinity are not."""
     return _encoded(value, "$").encode()
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False).encode
+
+
+def _fits(value: Any) -> bool:
+    """Whether all of it is plainly in the profile; where not, the slower look finds what is wrong, if anything is.
+
+    Every write pays for this, so each question is asked of the exact type.
+    """
+    kind = type(value)
+    if kind is str:
+        return value.isascii()  # type: ignore[no-any-return]
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                return False
+            if not (item.isascii() if type(item) is str else _fits(item)):
+                return False
+        return True
+    if kind is list:
+        return all(map(_fits, value))
+    return kind is bool or value is None or (kind is int and -LARGEST <= value <= LARGEST)
 
 
 def _refuse_outside_profile(value: Any, path: str) -> None:

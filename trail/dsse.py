@@ -5,6 +5,8 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -34,8 +36,8 @@ def sign(payload: bytes, *, payload_type: str = IN_TOTO, keyid: str, private_key
     }
 
 
-def verify(envelope: dict[str, Any], public_key: bytes, *, payload_type: str = IN_TOTO) -> bytes:
-    """The payload, once the key is seen to have signed it. Use these bytes; don't read the envelope again."""
+def verify(envelope: dict[str, Any], *public_keys: bytes, payload_type: str = IN_TOTO) -> bytes:
+    """The payload, once one of the keys is seen to have signed it. Use these bytes; don't read the envelope again."""
     try:
         payload = _unbase64(envelope["payload"])
         signatures = [_unbase64(signature["sig"]) for signature in envelope["signatures"]]
@@ -44,22 +46,37 @@ def verify(envelope: dict[str, Any], public_key: bytes, *, payload_type: str = I
         raise InvalidEnvelope("The envelope needs payload, payloadType and signatures, in base64.") from None
     if stated != payload_type:
         raise InvalidEnvelope(f"The envelope holds {stated!r}, not {payload_type}.")
-    if not any(_fits(public_key, signature, pae(stated, payload)) for signature in signatures):
+    message = pae(stated, payload)
+    if not any(_fits(key, signature, message) for key in public_keys for signature in signatures):
         raise InvalidEnvelope("No signature of the envelope was made with the pinned key.")
     return payload
 
 
-def statement(*, subject_name: str, sha256: str, predicate_type: str, predicate: dict[str, Any]) -> dict[str, Any]:
-    """An in-toto statement about the one artifact with this SHA-256 (hex, or `sha256:` and hex)."""
-    hexadecimal = sha256.removeprefix("sha256:")
-    if not re.fullmatch("[0-9a-f]{64}", hexadecimal):
-        raise ValueError(f"A SHA-256 has 64 lower-case hexadecimal digits, not {sha256!r}.")
+def statement(
+    *,
+    subject_name: str,
+    sha256: str,
+    predicate_type: str,
+    predicate: dict[str, Any],
+    beside: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """An in-toto statement about the artifact with this SHA-256 (hex, or `sha256:` and hex).
+
+    `beside` are other SHA-256 digests that the artifact goes by, each under a name of its own.
+    """
     return {
         "_type": STATEMENT,
-        "subject": [{"name": subject_name, "digest": {"sha256": hexadecimal}}],
+        "subject": [_subject(name, digest) for name, digest in {subject_name: sha256, **beside}.items()],
         "predicateType": predicate_type,
         "predicate": predicate,
     }
+
+
+def _subject(name: str, sha256: str) -> dict[str, Any]:
+    hexadecimal = sha256.removeprefix("sha256:")
+    if not re.fullmatch("[0-9a-f]{64}", hexadecimal):
+        raise ValueError(f"A SHA-256 has 64 lower-case hexadecimal digits, not {sha256!r}.")
+    return {"name": name, "digest": {"sha256": hexadecimal}}
 
 
 def _fits(public_key: bytes, signature: bytes, message: bytes) -> bool:

@@ -9,7 +9,8 @@ triggers and the tree are what remains (docs/architecture.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -33,11 +34,22 @@ COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 
 @cache
 def governed_tables() -> frozenset[str]:
-    from trail.models import Entry, Governed, Leaf
+    from trail.models import Governed
 
     governed = {model._meta.db_table for model in apps.get_models() if issubclass(model, Governed)}
     marked = {model._meta.db_table for model in apps.get_models() if getattr(model, "governed", False)}
-    return frozenset(governed | marked | {Entry._meta.db_table, Leaf._meta.db_table})
+    ledger = {model._meta.db_table for model in apps.get_app_config("trail").get_models()}
+    return frozenset(governed | marked | ledger)
+
+
+@contextmanager
+def opened() -> Iterator[None]:
+    """Let the trail's own functions write; everyone else opens a recording."""
+    before = is_recording.set(True)
+    try:
+        yield
+    finally:
+        is_recording.reset(before)
 
 
 def written_tables(sql: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from rest_framework.pagination import LimitOffsetPagination
 from rest_framework.request import Request
@@ -25,9 +26,20 @@ class Pages(LimitOffsetPagination):
 
 def whole(request: Request, name: str, *, least: int = 0, default: int | None = None) -> int:
     """A whole number of the query, of at least `least`; without a default it must be given."""
-    given = request.query_params.get(name)
-    if given is None and default is not None:
+    if name not in request.query_params and default is not None:
         return default
+    return _whole(request.query_params.get(name), name, least)
+
+
+def place(params: Mapping[str, str]) -> dict[str, int]:
+    """Where a list by index begins: `before` an index, going back, or `after` one, going on."""
+    found = {name: _whole(params[name], name, 0) for name in ("before", "after") if params.get(name)}
+    if len(found) > 1:
+        raise BadInput("Ask for what is before an index or for what is after one, not for both.", where="before")
+    return found
+
+
+def _whole(given: str | None, name: str, least: int) -> int:
     if given is None or not WHOLE.fullmatch(given) or int(given) < least:
         raise BadInput(f"{name} must be a whole number, such as ?{name}={least}.", where=name)
     return int(given)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -13,16 +16,26 @@ from typing import Any, TypeVar
 from django.db import models, transaction
 from django.utils import timezone
 
-from trail import guard, ledger
+from trail import guard, images, ledger, sealing
 from trail.actors import Acts, HasSubject, Subject
 from trail.errors import BadInput, Refused, VagueRecord
 from trail.events import Event, Vocabulary
 
 Row = TypeVar("Row", bound=models.Model)
 
+# what the entries of one request, command or job have in common
+current_action: ContextVar[uuid.UUID | None] = ContextVar("current_action", default=None)
+
 LONGEST_REASON = 10_000
 # what of a refusal is kept, so that its entry always fits
 MOST_SENTENCES, LONGEST_SENTENCE, LONGEST_REFUSED_REASON = 30, 400, 1000
+
+
+def _next_id() -> uuid.UUID:
+    """A UUID of version 7, its time to a quarter of a microsecond: ids sort as they were made (RFC 9562, method 3)."""
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62))
 
 
 def plain(value: Any) -> Any:
@@ -57,6 +70,17 @@ class Draft:
         self.about: HasSubject | None = None
         self.facts: dict[str, Any] = {}
         self.changes: dict[str, list[Any]] = {}
+        self.written: dict[tuple[type, Any], models.Model] = {}
+
+    def save(self, row: Row, **how: Any) -> Row:
+        """Save `row`; its state, as the recording leaves it, is kept with the entry."""
+        row.save(**how)
+        self.wrote(row)
+        return row
+
+    def wrote(self, row: models.Model) -> None:
+        """State that `row` was written here otherwise than by `save`."""
+        self.written[type(row), row.pk] = row
 
     def change(self, row: models.Model, **values: Any) -> None:
         """Set fields of `row`, save them, and state old and new of each one that differs."""
@@ -65,11 +89,11 @@ class Draft:
             if old != new:
                 self.changes[name] = [plain(old), plain(new)]
                 setattr(row, name, new)
-        row.save()
+        self.save(row)
 
     def create(self, row: Row, *stated: str) -> Row:
         """Insert `row`, make it the subject if there is none yet, and state the fields named."""
-        row.save(force_insert=True)
+        self.save(row, force_insert=True)
         if self.about is None and hasattr(row, "subject"):
             self.about = row
         for name in stated:
@@ -82,21 +106,28 @@ class Draft:
             raise VagueRecord(f"{self.event.value} says nothing of what it is about: give recording(...) a subject.")
         return self.about.subject
 
+    def sealed(self) -> sealing.Sealed:
+        governed = [row for row in self.written.values() if row._meta.label_lower in images.governed_models()]
+        return sealing.seal(
+            self.content(),
+            [sealing.image(row._meta.label_lower, str(row.pk), images.values(row)) for row in governed],
+        )
+
     def content(self) -> dict[str, Any]:
         if not self.reason:
             raise VagueRecord(f"{self.event.value} has no reason: say why, in a few words.")
         subject = self.subject
         return {
-            "v": 1,
-            "id": str(uuid.uuid4()),
+            "id": str(_next_id()),
             "type": self.event.value,
             "at": timezone.now().isoformat(timespec="microseconds"),
+            "action": str(current_action.get() or uuid.uuid4()),
             "actor": {"id": self.actor.id, "name": self.actor.name, "kind": self.actor.kind},
             "subject": {"type": subject.type, "id": subject.id, "label": subject.label[:300]},
             "unit": subject.unit,
             "reason": self.reason,
             "changes": self.changes,
-            "facts": plain(self.facts),
+            "facts": plain(self.facts) if self.facts else {},
         }
 
 
@@ -113,13 +144,9 @@ def recording(event: Vocabulary, *, actor: Acts, reason: str, subject: HasSubjec
     draft = Draft(event, actor, reason)
     draft.about = subject
     try:
-        with transaction.atomic():
-            open_ = guard.is_recording.set(True)
-            try:
-                yield draft
-                ledger.append(draft.content())
-            finally:
-                guard.is_recording.reset(open_)
+        with transaction.atomic(), guard.opened():
+            yield draft
+            ledger.append(draft.sealed())
     except Refused as refused:
         if draft.about is not None:
             _record_refusal(draft, refused)
@@ -143,9 +170,15 @@ def _record_refusal(draft: Draft, refused: Refused) -> None:
         "codes": [objection.code for objection in refused.objections],
         "objections": [objection.sentence[:LONGEST_SENTENCE] for objection in refused.objections[:MOST_SENTENCES]],
     }
-    with transaction.atomic():
-        open_ = guard.is_recording.set(True)
-        try:
-            ledger.append(attempt.content())
-        finally:
-            guard.is_recording.reset(open_)
+    with transaction.atomic(), guard.opened():
+        ledger.append(attempt.sealed())
+
+
+@contextmanager
+def one_action() -> Iterator[None]:
+    """Entries of recordings opened in here belong together, and are read as one group."""
+    before = current_action.set(uuid.uuid4())
+    try:
+        yield
+    finally:
+        current_action.reset(before)

@@ -1,16 +1,25 @@
 """The database itself refuses to change or delete a ledger row.
 
-SQLite's UPDATE and DELETE triggers are not asked by INSERT OR REPLACE, hence its third trigger.
+SQLite's UPDATE and DELETE triggers are not asked by INSERT OR REPLACE, hence its third trigger; it also looks at the
+hidden rowid, by which a row could be replaced under a new key.
 """
 
 from django.db import migrations
 
-KEYS = {"trail_entry": ["id"], "trail_leaf": ["index", "entry_id"], "trail_checkpoint": ["id", "size"]}
+# the unique keys of each table, by which a row could be replaced
+KEYS = {
+    "trail_entry": [["id"]],
+    "trail_leaf": [["index"], ["entry_id"]],
+    "trail_tile": [["id"], ["level", "index"]],
+    "trail_checkpoint": [["id"], ["size", "root"]],
+    "trail_anchor": [["id"]],
+}
 SENTENCE = "the trail is append-only"
+REFUSAL = f"BEGIN RAISE EXCEPTION '{SENTENCE}'; END"
 
 
-def sqlite(table: str, keys: list[str]) -> list[str]:
-    taken = " OR ".join(f'"{key}" = NEW."{key}"' for key in keys)
+def sqlite(table: str, keys: list[list[str]]) -> list[str]:
+    taken = " OR ".join(" AND ".join(f'"{column}" = NEW."{column}"' for column in key) for key in [*keys, ["rowid"]])
     refuse = f"BEGIN SELECT RAISE(ABORT, '{SENTENCE}'); END"
     return [
         f'CREATE TRIGGER {table}_no_update BEFORE UPDATE ON "{table}" {refuse}',
@@ -34,10 +43,7 @@ def postgresql(table: str) -> list[str]:
 
 def refuse_changes(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(
-            "CREATE FUNCTION trail_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{SENTENCE}'; END $$"
-        )
+        schema_editor.execute(f"CREATE FUNCTION trail_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ {REFUSAL} $$")
     for table, keys in KEYS.items():
         statements = postgresql(table) if schema_editor.connection.vendor == "postgresql" else sqlite(table, keys)
         for statement in statements:
