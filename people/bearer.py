@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from people.models import ApiToken, User
 from people.tokens import SCOPES
+from trail import moments
 
 if TYPE_CHECKING:  # rest_framework.views itself loads this module
     from rest_framework.views import APIView
@@ -24,7 +25,10 @@ class BearerAuthentication(BaseAuthentication):
         if kind.lower() != "bearer" or not secret:
             return None
         sha256 = hashlib.sha256(secret.strip().encode()).hexdigest()
-        token = ApiToken.objects.filter(sha256=sha256).select_related("user__unit").first()
+        with moments.present():  # whatever moment is asked about: who asks, and what they may see, is as it is now
+            token = ApiToken.objects.filter(sha256=sha256).select_related("user__unit").first()
+            if token is not None:
+                _ = token.user.held_grants
         if token is None or token.revoked_at or not token.user.is_active:
             raise AuthenticationFailed("This token is unknown or was revoked; ask for a new one.")
         if token.expires_at <= timezone.now():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
@@ -11,7 +13,7 @@ from django.utils.text import slugify
 
 from people.access import require
 from people.events import Event
-from people.models import RoleGrant, Unit, User
+from people.models import RoleGrant, Unit, User, live
 from people.queries import live_grants
 from people.roles import Duty, Role
 from trail.actors import Actor
@@ -27,7 +29,7 @@ def _require(actor: By, path: str) -> None:
         require(actor, Duty.ADMINISTER, path)
 
 
-def _require_over(actor: By, user: User) -> None:
+def require_over(actor: By, user: User) -> None:
     """Who can set a password can be that person: so it takes leave wherever the person holds a role, too."""
     for path in {user.unit.path, *(grant.unit.path for grant in live_grants(user))}:
         _require(actor, path)
@@ -68,7 +70,7 @@ def add_user(*, email: str, name: str, unit: Unit, password: str | None, actor: 
 def issue_password_link(*, user: User, actor: By, reason: str) -> str:
     """The path of a page on which the person chooses a password: good once, for a day. Nobody chooses it for them."""
     with recording(Event.PASSWORD_LINK_ISSUED, actor=actor, reason=reason, subject=user):
-        _require_over(actor, user)
+        require_over(actor, user)
         if not user.is_active:
             raise Refused(Objection("suspended", f"{user.name} is suspended."))
         return f"/set-password/{user.pk}/{default_token_generator.make_token(user)}/"
@@ -77,7 +79,7 @@ def issue_password_link(*, user: User, actor: By, reason: str) -> str:
 def set_password(*, user: User, password: str, token: str) -> None:
     """Set one's own password with the link that was issued."""
     _refuse_spent(user, token)  # before anything is on record in the name of someone who may be a stranger
-    with recording(Event.PASSWORD_SET, actor=user, reason="Chose a password with a link", subject=user):
+    with recording(Event.PASSWORD_SET, actor=user, reason="Chose a password with a link", subject=user) as entry:
         user = User.objects.select_for_update().get(pk=user.pk)
         _refuse_spent(user, token)
         try:
@@ -85,7 +87,7 @@ def set_password(*, user: User, password: str, token: str) -> None:
         except ValidationError as invalid:
             raise BadInput(" ".join(invalid.messages), where="password") from invalid
         user.set_password(password)
-        user.save()
+        entry.save(user)
 
 
 def _refuse_spent(user: User, token: str) -> None:
@@ -100,16 +102,23 @@ def suspend(*, user: User, actor: By, reason: str) -> None:
         entry.change(user, is_active=False)
 
 
-def grant(*, user: User, role: Role, unit: Unit, actor: By, reason: str) -> RoleGrant:
+def grant(*, user: User, role: Role, unit: Unit, actor: By, reason: str, ends_at: datetime | None = None) -> RoleGrant:
+    """Give someone a role in a unit and below, for good or until a moment."""
     with recording(Event.ROLE_GRANTED, actor=actor, reason=reason, subject=user) as entry:
         _require(actor, unit.path)
         if isinstance(actor, User) and actor.pk == user.pk:
             raise Refused(Objection("own_role", "Nobody grants a role to themselves.", "Ask another administrator."))
+        if ends_at is not None and ends_at <= timezone.now():
+            raise BadInput("The role would have ended already; choose a moment to come.", where="ends_at")
         held = RoleGrant.objects.filter(user=user, role=role, unit=unit, revoked_at=None)
+        for over in held.exclude(live()):
+            entry.change(over, revoked_at=over.ends_at)
         if held.exists():
             raise BadInput(f"{user.name} is {role.label} in {unit.name} already.", where="role", status=409)
         entry.facts = {"role": role.label, "unit": unit.name}
-        return entry.create(RoleGrant(user=user, role=role, unit=unit), "role", "unit")
+        if ends_at is not None:
+            entry.facts["until"] = ends_at
+        return entry.create(RoleGrant(user=user, role=role, unit=unit, ends_at=ends_at), "role", "unit")
 
 
 def revoke(*, grant: RoleGrant, actor: By, reason: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from people.models import RoleGrant, Unit, User
+from people.models import RoleGrant, Unit, User, live
 from people.roles import MAY, Duty, Role
 
 
 def live_grants(user: User) -> QuerySet[RoleGrant]:
     """The user's roles as the database has them at this moment (`user.held_grants` is read once a request)."""
-    return RoleGrant.objects.filter(user=user, revoked_at=None, user__is_active=True).select_related("unit")
+    return RoleGrant.objects.filter(live(), user=user, user__is_active=True).select_related("unit")
 
 
 def below(path: str, top: str) -> bool:
@@ -59,9 +59,8 @@ def same_line(one: User, other: User) -> bool:
 def holders(role: Role, path: str) -> QuerySet[User]:
     """Who holds `role` at `path`."""
     tops = ["/".join(path.split("/")[: depth + 1]) for depth in range(path.count("/") + 1)]
-    return User.objects.filter(
-        is_active=True, grants__role=role, grants__revoked_at=None, grants__unit__path__in=tops
-    ).distinct()
+    held = live("grants__") & Q(grants__role=role, grants__unit__path__in=tops)
+    return User.objects.filter(held, is_active=True).distinct()
 
 
 def people(user: User) -> QuerySet[User]:

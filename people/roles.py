@@ -40,6 +40,7 @@ class Duty(models.TextChoices):
     PUBLISH_POLICY = "publish_policy", "publish a policy"
     EXPORT = "export", "export evidence"
     ADMINISTER = "administer", "administer people and units"
+    ERASE = "erase", "approve that a person’s data is erased"
 
 
 MAY = {
@@ -49,7 +50,7 @@ MAY = {
     Role.HEAD_OF_MODEL_RISK: {
         Duty.MEASURE, Duty.TIER, Duty.OVERRIDE_TIER, Duty.SIGN, Duty.RELEASE, Duty.PUBLISH_POLICY, Duty.EXPORT,
     },
-    Role.COMPLIANCE_OFFICER: {Duty.MEASURE, Duty.SIGN, Duty.EXPORT},
+    Role.COMPLIANCE_OFFICER: {Duty.MEASURE, Duty.SIGN, Duty.EXPORT, Duty.ERASE},
     Role.ACCOUNTABLE_EXECUTIVE: {Duty.SIGN, Duty.RELEASE, Duty.EXPORT},
     Role.AUDITOR: {Duty.EXPORT},
     Role.ADMINISTRATOR: {Duty.ADMINISTER},

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib.auth import login
 from django.http import HttpRequest
+from django.utils import timezone
 
 from people.events import Event
 from people.models import User
 from trail.actors import Actor
 from trail.record import recording
 
+OPENED_AT = "opened_at"
+
 
 def open_session(request: HttpRequest, *, user: User) -> None:
     with recording(Event.SIGNED_IN, actor=user, subject=user, reason="Signed in with a password"):
         login(request, user)
+        request.session[OPENED_AT] = timezone.now().isoformat()
+
+
+def opened_at(request: HttpRequest) -> datetime | None:
+    """When the session's person signed in."""
+    given = request.session.get(OPENED_AT)
+    return datetime.fromisoformat(given) if given else None
 
 
 def note_failure(*, email: str) -> None:

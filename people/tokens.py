@@ -19,7 +19,7 @@ from trail.record import recording
 SCOPES = {
     "read": "see what its person may see",
     "write": "register, describe, upload, run checks, tier, request promotions, build packs",
-    "sign": "sign, reject, withdraw and release, with the person's password at each signing",
+    "sign": "sign, reject, withdraw and release, with a credential of the person's at each signing",
     "gate": "ask the gate whether a digest may be deployed",
 }
 LONGEST_DAYS = 366

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.core.paginator import Paginator
@@ -16,28 +13,16 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from people import membership, queries
+from people import credentials, erasing, membership, queries, signing
 from people.access import objections_to
-from people.forms import GrantForm, PasswordForm, ReasonForm, UserForm
+from people.forms import ErasureForm, GrantForm, PasswordForm, ReasonForm, UserForm
 from people.models import RoleGrant, User
 from people.roles import LINE, Duty, Role
-from trail.errors import BadInput, Refused
+from people.views.posting import refusals_in
 
 
 def _me(request: HttpRequest) -> User:
     return cast(User, request.user)
-
-
-@contextmanager
-def _shown_in(form: forms.Form) -> Iterator[None]:
-    """What the domain refuses stands in the form."""
-    try:
-        yield
-    except Refused as refused:
-        for objection in refused.objections:
-            form.add_error(None, str(objection))
-    except BadInput as bad:
-        form.add_error(bad.where if bad.where in form.fields else None, bad.sentence)
 
 
 @require_safe
@@ -58,7 +43,7 @@ def user_new(request: HttpRequest) -> HttpResponse:
     form = UserForm(request.POST or None, user=_me(request))
     if form.is_valid():
         given = form.cleaned_data
-        with _shown_in(form):
+        with refusals_in(form):
             added = membership.add_user(password=None, actor=_me(request), **given)
             messages.success(
                 request, f"{added.name} was added. Issue a link for the first password, then grant a role."
@@ -80,7 +65,11 @@ def _detail(request: HttpRequest, person: User, status: int = 200, **more: objec
         "grants": [(grant, LINE[Role(grant.role)]) for grant in grants],
         "grant_form": GrantForm(user=_me(request)),
         "reason_form": ReasonForm(),
+        "held": signing.held(person),
         "objections": objections_to(_me(request), Duty.ADMINISTER, person.unit.path),
+        "erasure": person.erasures.order_by("-asked_at").first(),
+        "erasure_form": ErasureForm(auto_id="erasure_%s"),
+        "may_not_erase": objections_to(_me(request), Duty.ERASE, person.unit.path),
     }
     return render(request, "people/user_detail.html", context | more, status=status)
 
@@ -91,7 +80,7 @@ def grant_role(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = GrantForm(request.POST, user=_me(request))
     if form.is_valid():
         given = form.cleaned_data
-        with _shown_in(form):
+        with refusals_in(form):
             membership.grant(
                 user=person, role=Role(given["role"]), unit=given["unit"], actor=_me(request), reason=given["reason"]
             )
@@ -133,6 +122,17 @@ def password_link(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _detail(request, person, 422, reason_form=form)
 
 
+@require_POST
+def methods_reset(request: HttpRequest, pk: UUID) -> HttpResponse:
+    person = get_object_or_404(queries.people(_me(request)), pk=pk)
+    form = ReasonForm(request.POST)
+    if form.is_valid():
+        credentials.reset(person=person, actor=_me(request), reason=form.cleaned_data["reason"])
+        messages.success(request, f"Taken away. For a day nobody signs as {person.name}.")
+        return redirect("people:user-detail", person.pk)
+    return _detail(request, person, 422, reason_form=form)
+
+
 @sensitive_post_parameters()
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -140,8 +140,31 @@ def set_password(request: HttpRequest, pk: UUID, token: str) -> HttpResponse:
     person = get_object_or_404(User.objects.select_related("unit"), pk=pk)
     form = PasswordForm(request.POST or None)
     if form.is_valid():
-        with _shown_in(form):
+        with refusals_in(form):
             membership.set_password(user=person, password=form.cleaned_data["password"], token=token)
             messages.success(request, "Your password is set. Sign in with it.")
             return redirect("people:sign-in")
     return render(request, "people/set_password.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+def erasure_ask(request: HttpRequest, pk: UUID) -> HttpResponse:
+    person, form = get_object_or_404(queries.people(_me(request)), pk=pk), ErasureForm(request.POST)
+    if form.is_valid():
+        with refusals_in(form):
+            erasing.ask(person=person, actor=_me(request), **form.cleaned_data)
+            messages.success(request, "The erasure is asked for; a compliance officer approves it.")
+            return redirect("people:user-detail", pk)
+    return _detail(request, person, 422, erasure_form=form)
+
+
+@require_POST
+def erasure_approve(request: HttpRequest, pk: UUID) -> HttpResponse:
+    person, form = get_object_or_404(queries.people(_me(request)), pk=pk), ReasonForm(request.POST)
+    asked = get_object_or_404(person.erasures.select_related("person__unit"), done_at=None)
+    if form.is_valid():
+        with refusals_in(form):
+            erasing.approve(asked=asked, actor=_me(request), reason=form.cleaned_data["reason"])
+            messages.success(request, "The person’s data is erased.")
+            return redirect("people:user-detail", pk)
+    return _detail(request, person, 422, erasure_form=form)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
 from django.contrib.auth import logout
@@ -8,13 +8,11 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from people import sessions
-from people.models import User
-from people.roles import LINE, Role
 
 
 class SignInForm(AuthenticationForm):
@@ -50,11 +48,3 @@ class SignIn(LoginView):
 def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
     return redirect("people:sign-in")
-
-
-@require_safe
-def account(request: HttpRequest) -> HttpResponse:
-    user = cast(User, request.user)
-    grants = [(grant, LINE[Role(grant.role)]) for grant in user.held_grants]
-    tokens = user.tokens.order_by("-created_at")
-    return render(request, "people/account.html", {"nav": "account", "grants": grants, "tokens": tokens})
