@@ -5,4 +5,4 @@ class AuditsConfig(AppConfig):
     name = "audits"
 
     def ready(self) -> None:
-        from audits import running  # noqa: F401 - declares how a run is done
+        from audits import history, running  # noqa: F401 - declare how runs are done, and what became of them

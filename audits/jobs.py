@@ -22,6 +22,7 @@ from audits import leases
 from audits.leases import Lease, LeaseLost
 from audits.models import Job
 from trail.errors import BadInput, Objection, Refused
+from trail.record import one_action
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,8 @@ def work(job_id: uuid.UUID) -> bool:
         return False
     with lease.kept():
         try:
-            KINDS[lease.job.kind].handler(lease.job, lease)
+            with one_action():
+                KINDS[lease.job.kind].handler(lease.job, lease)
         except LeaseLost:
             log.info("Job %s was cancelled or taken over; this worker wrote nothing more.", job_id)
             return False
@@ -169,7 +171,7 @@ def _fail(lease: Lease, sentence: str) -> bool:
 def _sentence(lease: Lease, error: Exception) -> str:
     if lease.overdue:
         minutes = round(settings.JOB_TIMEOUT_SECONDS / 60)
-        return f"This took longer than {minutes} minutes and was stopped. Try with fewer rows or replicates."
+        return f"This took longer than {minutes} minutes and was stopped. Try with fewer rows, replicates or versions."
     if isinstance(error, Failed | BadInput | Refused):
         return str(error)
     log.error("Job %s stopped on an unexpected error.", lease.job.pk, exc_info=error)

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from audits import jobs
+from trail import anchors, forwarding, ledger, sequencer
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ def work(*, job_id: str) -> None:
 def start_reaper(**_: Any) -> None:
     stopping.clear()
     threading.Thread(target=reap_until_stopped, name="reaper", daemon=True).start()
+    if ledger.waits():
+        threading.Thread(target=sequencer.run_until, args=[stopping], name="sequencer", daemon=True).start()
+    anchors.start(stopping)
+    forwarding.start(stopping)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]

@@ -2,6 +2,7 @@ from django.urls import URLPattern, path
 
 from audits import api
 from audits.views import asking, runs
+from trail import things
 
 app_name = "audits"
 urlpatterns: list[URLPattern] = [
@@ -20,3 +21,5 @@ api_urlpatterns: list[URLPattern] = [
     path("runs/<uuid:pk>/cancel/", api.RunCancel.as_view(), name="run-cancel"),
     path("runs/<uuid:pk>/retry/", api.RunRetry.as_view(), name="run-retry"),
 ]
+
+things.declare("audits.run", under=["runs"], page="audits:run-detail")

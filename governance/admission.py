@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from governance import attestations
 from governance.models import Promotion
 from registry.models import Version
 from registry.stages import INTO, MOVES, Stage
+from trail import moments
 from trail.errors import Objection
 
 
@@ -43,7 +42,7 @@ def objections(version: Version, target: str, release: Promotion | None) -> list
     if not attestations.holds(release):
         sentence = f"The attestation of {version} in {target} does not verify."
         found.append(Objection("attestation_invalid", sentence, "Tell model risk: the record was altered.", link))
-    if release.expires_at and release.expires_at <= timezone.now():
+    if release.expires_at and release.expires_at <= moments.now():
         sentence = f"The release of {version} into {target} expired on {release.expires_at:%d %B %Y}."
         found.append(Objection("release_expired", sentence, "Ask for its promotion again.", link))
     return found

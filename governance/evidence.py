@@ -6,8 +6,6 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
-
 from audits import checks
 from audits.events import Event
 from audits.models import Job, Run
@@ -15,6 +13,7 @@ from governance import thresholds
 from governance.case import Case, documents, fits
 from governance.requirement import Evidence, Requirement, Verdict, met, missing
 from registry.models import RegisteredModel
+from trail import moments
 from trail.canonical import digest
 from trail.errors import Objection
 from trail.models import Entry
@@ -34,7 +33,7 @@ def _required(case: Case, rule: dict[str, Any], run: Run | None) -> Requirement:
         return _without_run(case, rule, key, title)
     shown = shows(run)
     limit = timedelta(days=rule["max_age_days"])
-    age = timezone.now() - run.finished_at
+    age = moments.now() - run.finished_at
     objections, said = _judged(case, rule, run)
     verdict = Verdict.UNMET if objections else Verdict.STALE
     if age > limit:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from governance.scheme import HIGHEST, LOWEST, Question, Scheme
+from people.forms import ProofForm
 from people.models import Meaning, Unit, User
 from people.queries import units_for
 from people.roles import Duty, Role
@@ -50,8 +51,8 @@ class RequestForm(forms.Form):
         self.fields["target"].queryset = environments_for(version)  # type: ignore[attr-defined]
 
 
-class SignForm(forms.Form):
-    """The password is asked for at every signing and is never written back into the page."""
+class SignForm(ProofForm):
+    """What is signed, as it was shown, and who signs: asked for at every signing."""
 
     role = forms.ChoiceField(choices=Role.choices, widget=forms.HiddenInput)
     meaning = forms.ChoiceField(choices=Meaning.choices, widget=forms.HiddenInput)
@@ -63,11 +64,12 @@ class SignForm(forms.Form):
         help_text="Part of what you sign; stands beside your signature in the trail and in every pack.",
         widget=forms.Textarea(attrs={"rows": 2, "form": "sign-form"}),
     )
-    password = forms.CharField(
-        label="Your password",
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+
+    @property
+    def signed_as(self) -> dict[str, Any]:
+        """What `signoff.sign` is told."""
+        told = ("role", "meaning", "dossier_digest", "shown_at", "comment")
+        return {name: self.cleaned_data[name] for name in told} | {"credential": self.credential}
 
 
 class Answers(forms.Form):

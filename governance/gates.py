@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from governance import admission, evidence, policies, signoff
 from governance.case import Case, read
 from governance.events import Event
@@ -17,6 +15,7 @@ from registry import storage
 from registry.environments import SLUG
 from registry.models import RegisteredModel, Version
 from registry.stages import INTO, MOVES, IllegalMove, Stage
+from trail import moments
 from trail.canonical import canonical_result, digest
 from trail.errors import BadInput, Objection
 from trail.record import recording
@@ -184,7 +183,7 @@ def _tier(case: Case) -> Requirement:
         sentence = f"The inventory says tier {case.model.tier}, but the last assessment gave tier {assessment.tier}."
         return missing("tier", title, Objection("tier_mismatch", sentence, "Assess the tier again.", link), shown)
     months = (case.gate or {}).get("tiering", {}).get("max_age_months")
-    if months and months_after(assessment.assessed_at, months) < timezone.now():
+    if months and months_after(assessment.assessed_at, months) < moments.now():
         sentence = f"The tier was assessed on {assessment.assessed_at:%d %B %Y}; at most {months} months are allowed."
         stale = Objection("tier_stale", sentence, "Assess the tier again.", link)
         return missing("tier", title, stale, shown, verdict=Verdict.STALE)

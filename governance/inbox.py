@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 
 from audits import queries as audits
 from audits.models import Job
@@ -17,6 +16,7 @@ from governance.models import Promotion
 from people.models import User
 from people.queries import roles_at
 from registry import queries as registry
+from trail import moments
 from trail.errors import Objection
 
 SOON = timedelta(days=30)
@@ -45,7 +45,7 @@ class Waiting:
 def inbox(user: User) -> list[Waiting]:
     """What can be done comes first, then what waits for something else; the longest waiting first."""
     found = [*_promotions(user), *_runs(user), *_models(user)]
-    return sorted(found, key=lambda each: (bool(each.objections), each.since or timezone.now()))
+    return sorted(found, key=lambda each: (bool(each.objections), each.since or moments.now()))
 
 
 def _promotions(user: User) -> Iterator[Waiting]:
@@ -80,7 +80,7 @@ def _to_sign(user: User, case: Case, met: set[str]) -> Iterator[Waiting]:
 
 def _runs(user: User) -> Iterator[Waiting]:
     failed = audits.runs(user).filter(
-        requested_by=user, job__status=Job.Status.FAILED, job__finished_at__gte=timezone.now() - RECENT
+        requested_by=user, job__status=Job.Status.FAILED, job__finished_at__gte=moments.now() - RECENT
     )
     for run in failed.order_by("-requested_at")[:MOST]:
         yield Waiting("run", f"{run} failed: {run.job.error}", f"/runs/{run.pk}/", run.job.finished_at)
@@ -90,7 +90,7 @@ def _models(user: User) -> Iterator[Waiting]:
     mine = registry.models(user).filter(Q(owner=user) | Q(developer=user))
     for model in mine.filter(tier=None).order_by("registered_at")[:MOST]:
         yield Waiting("tier", f"{model} has no tier.", f"/models/{model.slug}/tiering/", model.registered_at)
-    due = mine.filter(next_review_on__lte=timezone.now().date() + SOON).order_by("next_review_on")
+    due = mine.filter(next_review_on__lte=moments.now().date() + SOON).order_by("next_review_on")
     for model in due[:MOST]:
         sentence = f"{model} is due for review on {model.next_review_on:%d %B %Y}."
         yield Waiting("review", sentence, f"/models/{model.slug}/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -13,19 +14,20 @@ from governance import comparing, gates, promotion, signoff
 from governance.case import Case, read
 from governance.models import GateEvaluation, Promotion
 from governance.requirement import Evidence, Requirement, Verdict
-from people import signing
+from people import passkeys, signing
 from people.models import Meaning, User
 from people.queries import roles_at
 from people.roles import Role
+from people.signing import Held
 from trail import checkpoints, queries
 from trail.canonical import digest
-from trail.errors import Objection
+from trail.errors import Objection, Refused
 from trail.models import Entry, Leaf
 
 SIGNATURE = "signature:"
 MOST_ENTRIES = 8
 # what a reader looks for first; whatever else there is follows
-FIRST = ("meaning_text", "signer", "role", "meaning", "comment", "dossier", "dossier_digest")
+FIRST = ("meaning_text", "signer", "role", "meaning", "comment", "shown_at", "dossier", "dossier_digest")
 FIRST_OF_DOSSIER = (
     "model",
     "version",
@@ -75,6 +77,7 @@ class Statement:
     role: Role
     meaning: Meaning
     dossier_digest: str
+    shown_at: str
     shown: bytes
 
     @property
@@ -101,6 +104,7 @@ class Page:
     wanted_role: str = ""
     comment: str = ""
     refused: dict[str, list[Objection]] = field(default_factory=dict)
+    shown_at: datetime = field(default_factory=signing.shown_moment)
 
     @classmethod
     def of(cls, user: User, asked_for: Promotion, **more: Any) -> Page:
@@ -183,9 +187,26 @@ class Page:
             return None
         role, meaning, dossier = self.signing.role, self.signing.meaning, signoff.dossier_of(self.case)
         shown = signing.statement(
-            signer=self.user, role=role, meaning=meaning, comment=self.comment.strip(), dossier=dossier
+            signer=self.user,
+            role=role,
+            meaning=meaning,
+            comment=signoff.as_signed(self.comment),
+            dossier=dossier,
+            shown_at=self.shown_at,
         )
-        return Statement(role, meaning, json.loads(shown)["dossier_digest"], shown)
+        said = json.loads(shown)
+        return Statement(role, meaning, said["dossier_digest"], said["shown_at"], shown)
+
+    @cached_property
+    def held_methods(self) -> Held:
+        return signing.held(self.user)
+
+    @property
+    def passkey_options(self) -> str:
+        """What the browser asks a passkey of the signer: to answer the statement that is shown."""
+        if self.statement is None or not self.held_methods.passkeys:
+            return ""
+        return json.dumps(passkeys.request_options(self.statement.shown, self.held_methods.passkeys))
 
     @cached_property
     def sign_objections(self) -> list[Objection]:
@@ -224,7 +245,12 @@ class Page:
     @cached_property
     def receipt(self) -> Receipt | None:
         released = queries.about([self.promotion.pk]).filter(entry__type="governance.promotion.released").first()
-        return Receipt(released, checkpoints.current().size) if released else None
+        if released is None:
+            return None
+        try:
+            return Receipt(released, checkpoints.holding(released.index).size)
+        except Refused as refused:
+            return Receipt(released, 0, refused.objections)
 
     @property
     def entries(self) -> list[Entry]:
@@ -234,8 +260,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Receipt:
+    """Where the release stands in the log; or why nothing signed shows it to be there."""
+
     leaf: Leaf
     size: int
+    objections: list[Objection] = field(default_factory=list)
 
 
 def _led_by(said: dict[str, Any], first: tuple[str, ...]) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from governance import parties, policies
 from governance.case import Case, documents_digest, read
 from governance.events import Event
 from governance.models import Promotion
-from people import signing
-from people.models import Meaning, Signature, User
+from people import passkeys, signing
+from people.events import Event as People
+from people.models import Meaning, Method, Signature, User
 from people.queries import below, live_grants, same_line
 from people.roles import Role
 from registry import words
@@ -24,6 +26,10 @@ NEVER = {
     Role.ADMINISTRATOR: ("administrator_signs", "An administrator grants roles and therefore never signs or releases"),
     Role.AUDITOR: ("auditor_signs", "An auditor reviews from outside and therefore never signs or releases"),
 }
+
+MOMENT = timedelta(minutes=1)
+# then another statement would be signed than the one looked at, and no credential is tried
+SHOWN_OTHERWISE = {"shown_changed", "shown_stale", "shown_later"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def signed(case: Case) -> list[Signed]:
     found = Signature.objects.filter(about_type=case.promotion._meta.label_lower, about_id=case.promotion.pk)
     rows = list(found.select_related("signer__unit"))
     last = {row.signer_id: row.pk for row in rows}
-    recorded = _recorded(case)
+    recorded = _recorded(case, rows)
     return [
         Signed(
             row,
@@ -121,30 +127,87 @@ def signed(case: Case) -> list[Signed]:
     ]
 
 
-def _recorded(case: Case) -> dict[str, str]:
-    """The digest of each signature that the trail knows."""
+@dataclass(frozen=True)
+class Recorded:
+    """What the trail knows: each signature's digest and method, and from when to when each signer held which key."""
+
+    signatures: dict[str, tuple[str, str]]
+    keys: dict[tuple[str, str], list[tuple[bool, datetime]]]
+
+    def held(self, row: Signature) -> bool:
+        """Whether the signature's key was its signer's passkey when they signed."""
+        key = digest(passkeys.public_key(row.evidence))
+        known = [held for held, at in self.keys.get((str(row.signer_id), key), []) if at <= row.signed_at]
+        return bool(known) and known[-1]
+
+
+def _recorded(case: Case, rows: list[Signature]) -> Recorded:
     entries = Entry.objects.filter(type=Event.SIGNED.value, subject_id=str(case.promotion.pk))
     facts = [entry.content["facts"] for entry in entries]
-    return {fact["signature"]: fact["digest"] for fact in facts}
+    signers = {str(row.signer_id) for row in rows if row.method == Method.PASSKEY}
+    return Recorded(
+        {fact["signature"]: (fact["digest"], fact.get("method", Method.PASSWORD.value)) for fact in facts},
+        _keys(signers) if signers else {},
+    )
 
 
-def _since(case: Case, row: Signature, recorded: dict[str, str]) -> list[Objection]:
+def _keys(signers: set[str]) -> dict[tuple[str, str], list[tuple[bool, datetime]]]:
+    """When each key was added (true) and removed (false), oldest first."""
+    types = [People.PASSKEY_ADDED.value, People.PASSKEY_REMOVED.value, People.METHODS_RESET.value]
+    found: dict[tuple[str, str], list[tuple[bool, datetime]]] = {}
+    for entry in Entry.objects.filter(type__in=types, subject_id__in=signers).order_by("at"):
+        facts, signer = entry.content["facts"], entry.subject_id
+        listed = facts.get("passkeys", [facts])
+        if isinstance(listed, list):
+            changed = [(signer, fact.get("public_key", "")) for fact in listed]
+        else:  # erased: then it took whatever was held
+            changed = [each for each in found if each[0] == signer]
+        for each in changed:
+            found.setdefault(each, []).append((entry.type == People.PASSKEY_ADDED.value, entry.at))
+    return found
+
+
+def _since(case: Case, row: Signature, recorded: Recorded) -> list[Objection]:
     """What came to stand against a signature after it was given; or that its row is not what was signed."""
-    statement = bytes(row.statement)
-    if not digest(statement) == row.digest == recorded.get(str(row.pk)) or _columns(row) != _said(statement):
+    if _altered(row, recorded):
         return [Objection("signature_altered", f"The signature of {row.signer_name} is not the one the trail holds.")]
+    if row.method == Method.PASSKEY and (problem := _passkey_problem(row, recorded)):
+        sentence = f"The passkey does not vouch for the signature of {row.signer_name}. {problem}"
+        return [Objection("passkey_invalid", sentence)]
     if not case.promotion.is_open:
         return []
     return separation(case, row.signer, Role(row.role), Meaning(row.meaning))
 
 
+def _altered(row: Signature, recorded: Recorded) -> bool:
+    statement = bytes(row.statement)
+    if row.shown_at and not -MOMENT <= row.signed_at - row.shown_at <= signing.LONGEST_LOOK + MOMENT:
+        return True
+    if recorded.signatures.get(str(row.pk)) != (row.digest, row.method) or digest(statement) != row.digest:
+        return True
+    return _columns(row) != _said(statement)
+
+
+def _passkey_problem(row: Signature, recorded: Recorded) -> str:
+    if problem := passkeys.problem(row.evidence, bytes(row.statement)):
+        return problem
+    return "" if recorded.held(row) else "The trail does not know its key as the signer’s."
+
+
 def _columns(row: Signature) -> list[str]:
-    return [str(row.signer_id), row.role, row.meaning, row.dossier_digest]
+    shown_at = row.shown_at.astimezone(UTC).isoformat() if row.shown_at else ""
+    return [
+        str(row.signer_id), row.signer_name, row.role, row.meaning, row.comment, row.dossier_digest, shown_at,
+    ]  # fmt: skip
 
 
 def _said(statement: bytes) -> list[str]:
     said = json.loads(statement)
-    return [said["signer"]["id"], said["role"], said["meaning"], said["dossier_digest"]]
+    signer = said["signer"]
+    return [
+        signer["id"], signer["name"], said["role"], said["meaning"], said["comment"], said["dossier_digest"],
+        said.get("shown_at", ""),
+    ]  # fmt: skip
 
 
 def asked(case: Case) -> dict[Role, Meaning]:
@@ -233,7 +296,7 @@ def _own_work_objections(case: Case, signer: User) -> list[Objection]:
 def objections(
     promotion: Promotion, signer: User, role: Role, meaning: Meaning, *, shown_digest: str = ""
 ) -> list[Objection]:
-    """What stands against this signature, the password aside."""
+    """What stands against this signature, the credential aside."""
     return objections_in(read(promotion), signer, role, meaning, shown_digest)
 
 
@@ -257,40 +320,51 @@ def sign(
     promotion: Promotion,
     role: Role | str,
     meaning: Meaning | str,
-    password: str,
+    credential: signing.Credential,
     comment: str,
     actor: User,
     reason: str = "",
     dossier_digest: str = "",
+    shown_at: str = "",
 ) -> Signature:
-    """Sign the promotion's dossier as it is now. `dossier_digest`, if given, is the one that was shown."""
-    role, meaning, comment = _role(role), _meaning(meaning), comment.strip()
-    words.text(comment, where="comment")
+    """Sign the promotion's dossier as it is now. `dossier_digest` and `shown_at`, if given, are what was shown."""
+    role, meaning, comment = _role(role), _meaning(meaning), as_signed(words.text(comment, where="comment"))
     why = reason.strip() or comment or f"Signed as {role.label}"
+    shown = signing.shown_moment(shown_at)
     with (
         signing.one_try_at_a_time(actor),
         recording(Event.SIGNED, actor=actor, reason=why, subject=promotion) as entry,
     ):
         case = read(promotion, lock=True)
-        standing = objections_in(case, actor, role, meaning, dossier_digest)
-        standing += signing.credential_objections(actor, password)
-        if standing:
+        signed_as: dict[str, Any] = {
+            "signer": actor, "role": role, "meaning": meaning, "comment": comment, "dossier": dossier_of(case),
+            "shown_at": shown,
+        }  # fmt: skip
+        standing = objections_in(case, actor, role, meaning, dossier_digest) + signing.shown_objections(shown)
+        proof = signing.Proof(Method.PASSWORD)
+        if not SHOWN_OTHERWISE.intersection(each.code for each in standing):
+            proof = signing.prove(actor, credential, signing.statement(**signed_as))
+        if standing := standing + proof.objections:
             raise Refused(standing)
-        return signing.sign(
-            entry,
-            signer=actor,
-            role=role,
-            meaning=meaning,
-            comment=comment,
-            dossier=dossier_of(case),
-            about=case.promotion,
-        )
+        return signing.sign(entry, **signed_as, about=case.promotion, proof=proof)
 
 
-def statement_for(promotion: Promotion, signer: User, role: Role, meaning: Meaning, comment: str) -> bytes:
+def as_signed(comment: str) -> str:
+    """A comment as the statement holds it, however the browser ends its lines."""
+    return comment.replace("\r\n", "\n").strip()
+
+
+def statement_for(
+    *, promotion: Promotion, signer: User, role: Role | str, meaning: Meaning | str, comment: str, shown_at: datetime
+) -> bytes:
     """Exactly what the signer would sign."""
     return signing.statement(
-        signer=signer, role=role, meaning=meaning, comment=comment.strip(), dossier=dossier(promotion)
+        signer=signer,
+        role=_role(role),
+        meaning=_meaning(meaning),
+        comment=as_signed(words.text(comment, where="comment")),
+        dossier=dossier(promotion),
+        shown_at=shown_at,
     )
 
 

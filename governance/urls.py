@@ -6,6 +6,7 @@ from governance.views import policies as policy_pages
 from governance.views import promotions as promotion_pages
 from governance.views import tiering as tiering_pages
 from governance.views import versions as version_pages
+from trail import things
 
 app_name = "governance"
 urlpatterns: list[URLPattern] = [
@@ -33,6 +34,9 @@ api_urlpatterns = [
     path("versions/<uuid:pk>/retire/", promotions.VersionRetire.as_view(), name="version-retire"),
     path("promotions/", promotions.PromotionList.as_view(), name="promotion-list"),
     path("promotions/<uuid:pk>/", promotions.PromotionDetail.as_view(), name="promotion-detail"),
+    path(
+        "promotions/<uuid:pk>/signatures/prepare/", promotions.PromotionStatement.as_view(), name="promotion-statement"
+    ),
     path("promotions/<uuid:pk>/signatures/", promotions.PromotionSignatures.as_view(), name="promotion-sign"),
     path("promotions/<uuid:pk>/release/", promotions.PromotionRelease.as_view(), name="promotion-release"),
     path("promotions/<uuid:pk>/reject/", promotions.PromotionReject.as_view(), name="promotion-reject"),
@@ -42,3 +46,7 @@ api_urlpatterns = [
     path("policies/<uuid:pk>/", policies.PolicyDetail.as_view(), name="policy-detail"),
     path("inbox/", policies.Inbox.as_view(), name="inbox"),
 ]
+
+things.declare("registry.version", under=["versions"], page="governance:version-detail")
+things.declare("governance.promotion", under=["promotions"], page="governance:promotion-detail")
+things.declare("governance.policy", under=["policies"], page="governance:policy-detail")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from governance import policies
 from governance.models import Promotion
 from governance.policies import Gate
@@ -12,6 +10,7 @@ from people.queries import may, roles_at, within
 from people.roles import Duty
 from registry.models import RegisteredModel, Version
 from registry.stages import Stage
+from trail import moments
 
 
 def signatures(user: User) -> int:
@@ -49,7 +48,7 @@ def standing(user: User) -> dict[str, int]:
     return {
         "models": models.count(),
         "untiered": models.filter(tier=None).count(),
-        "overdue": models.filter(next_review_on__lt=timezone.now().date()).count(),
+        "overdue": models.filter(next_review_on__lt=moments.now().date()).count(),
         "live": Version.objects.filter(within(user, "model__unit__path"), stage=Stage.PRODUCTION).count(),
         "open": promotions.filter(status=Promotion.Status.OPEN).count(),
     }

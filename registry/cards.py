@@ -51,7 +51,7 @@ def write_section(*, version: Version, section: str, text: str, actor: User, rea
         written = CardSection.objects.filter(version=version, section=section).first()
         written = written or CardSection(version=version, section=section)
         written.text, written.written_by, written.written_at = text, actor, timezone.now()
-        written.save()
+        entry.save(written)
     return written
 
 

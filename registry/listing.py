@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
-from people.models import Unit, User
+from people.models import Unit, User, live
 from people.queries import within
 from registry import queries
 from registry.models import Dataset, Deployment, RegisteredModel, Version
@@ -39,7 +39,7 @@ def owners(user: User) -> list[tuple[str, str]]:
 
 def people_of(unit: Unit) -> QuerySet[User]:
     """Whoever holds a role in the unit or above it: who can own or develop a model there."""
-    held = Q(grants__revoked_at=None, grants__unit__path__in=line(unit.path))
+    held = live("grants__") & Q(grants__unit__path__in=line(unit.path))
     return User.objects.filter(held, is_active=True).distinct()
 
 

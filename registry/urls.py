@@ -1,9 +1,11 @@
 from django.urls import URLPattern, path
 
+from registry import addresses
 from registry.api import datasets, lineage, models, units, versions
 from registry.views import datasets as dataset_pages
 from registry.views import models as model_pages
 from registry.views import versions as version_pages
+from trail import things
 
 app_name = "registry"
 urlpatterns: list[URLPattern] = [
@@ -30,3 +32,6 @@ api_urlpatterns = [
     path("fields/", units.FieldList.as_view(), name="field-list"),
     path("units/", units.UnitList.as_view(), name="unit-list"),
 ]
+
+things.declare("registry.registeredmodel", under=["models"], links=addresses.model_pages, find=addresses.model_id)
+things.declare("registry.dataset", under=["datasets"], page="registry:dataset-detail")

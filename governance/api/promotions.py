@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from governance import gates, promotion, queries, signoff
 from governance.case import read
 from governance.models import Promotion
+from people import passkeys, signing
 from people.models import Meaning, Signature
 from people.roles import Role
 from registry import queries as registry
@@ -25,6 +26,7 @@ from registry.stages import Stage
 from trail.canonical import canonical, digest
 from trail.errors import BadInput
 
+SIGNED_AS = ("role", "meaning", "comment", "dossier_digest", "shown_at", "reason")
 RELEASED = "Released over the API, with nothing standing against it"
 FILTERS = {
     "status": ", ".join(Promotion.Status.values),
@@ -65,7 +67,7 @@ class SignatureData(serializers.ModelSerializer[Signature]):
         model = Signature
         fields = [
             "id", "signer", "signer_name", "role", "meaning", "method", "comment", "dossier_digest", "digest",
-            "signed_at",
+            "shown_at", "signed_at",
         ]  # fmt: skip
 
 
@@ -141,12 +143,33 @@ class PromotionInput(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, help_text="Why; it stands in the trail. The comment, if left out.")
 
 
-class SignatureInput(serializers.Serializer[Any]):
+class StatementInput(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=Role.choices)
     meaning = serializers.ChoiceField(choices=Meaning.choices)
-    password = serializers.CharField(help_text="The signer's own, at every signing.")
     comment = serializers.CharField(required=False)
+
+
+class StatementData(serializers.Serializer[Any]):
+    statement = serializers.CharField(help_text="Exactly what would be signed: canonical JSON, UTF-8.")
+    digest = serializers.CharField(help_text="sha256: and the statement's SHA-256, which a passkey's challenge is.")
+    dossier_digest = serializers.CharField()
+    shown_at = serializers.CharField(help_text="Give it back when signing, within ten minutes.")
+    methods = serializers.ListField(child=serializers.CharField(), help_text="password, totp, passkey")
+    passkey = serializers.DictField(allow_null=True, help_text="What navigator.credentials.get is given, as JSON.")
+
+
+class SignatureInput(StatementInput):
+    """With one of password, code and passkey, of the signer's own, at every signing."""
+
+    password = serializers.CharField(required=False, help_text="Refused of those who hold one of the other two.")
+    code = serializers.CharField(required=False, help_text="Six digits of an authenticator app, good once.")
+    passkey = serializers.DictField(
+        required=False,
+        help_text="What navigator.credentials.get gave, as JSON: its challenge is the statement's digest.",
+    )
     dossier_digest = serializers.CharField(required=False, help_text="What was shown; refused if it has changed.")
+    shown_at = serializers.CharField(required=False, help_text="When it was shown; refused after ten minutes.")
+    reason = serializers.CharField(required=False, help_text="Stands in the trail. The comment, if left out.")
 
 
 class ReasonInput(serializers.Serializer[Any]):
@@ -190,6 +213,29 @@ class PromotionDetail(APIView):
         return _answer(request, pk)
 
 
+class PromotionStatement(APIView):
+    scope = "sign"
+
+    @extend_schema(operation_id="promotion_statement", request=StatementInput, responses=StatementData)
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Exactly what the caller would sign, and what a browser asks their passkey for. Writes nothing."""
+        user, data = actor(request), body(request)
+        asked, shown_at = queries.promotion(user, pk), signing.shown_moment()
+        refuse_unknown(data, {"role", "meaning", "comment"})
+        given = {name: _text(data, name) for name in ("role", "meaning", "comment")}
+        shown = signoff.statement_for(promotion=asked, signer=user, shown_at=shown_at, **given)
+        holds = signing.held(user)
+        said = {
+            "statement": shown.decode(),
+            "digest": digest(shown),
+            "dossier_digest": json.loads(shown)["dossier_digest"],
+            "shown_at": shown_at.isoformat(),
+            "methods": holds.methods,
+            "passkey": passkeys.request_options(shown, holds.passkeys) if holds.passkeys else None,
+        }
+        return Response(StatementData(said).data)
+
+
 class PromotionSignatures(APIView):
     scope = "sign"
 
@@ -198,11 +244,12 @@ class PromotionSignatures(APIView):
         """Sign a promotion. 409 lists everything that stands against it; the attempt is then on record."""
         user, data = actor(request), body(request)
         asked = queries.promotion(user, pk)
-        refuse_unknown(data, {"role", "meaning", "password", "comment", "dossier_digest", "reason"})
-        given = {
-            name: _text(data, name) for name in ("role", "meaning", "password", "comment", "dossier_digest", "reason")
-        }
-        signature = signoff.sign(promotion=asked, actor=user, **given)
+        refuse_unknown(data, {*SIGNED_AS, "password", "code", "passkey"})
+        credential = signing.credential_from(
+            password=_text(data, "password"), code=_text(data, "code"), passkey=_json(data, "passkey")
+        )
+        given = {name: _text(data, name) for name in SIGNED_AS}
+        signature = signoff.sign(promotion=asked, actor=user, credential=credential, **given)
         return Response(SignatureData(signature).data, status=201)
 
 
@@ -264,3 +311,10 @@ def _text(data: dict[str, Any], name: str) -> str:
     if not isinstance(given, str):
         raise BadInput(f"{name} must be text.", where=name)
     return given
+
+
+def _json(data: dict[str, Any], name: str) -> str:
+    given = data.get(name) or ""
+    if not isinstance(given, str | dict):
+        raise BadInput(f"{name} must be an object.", where=name)
+    return given if isinstance(given, str) else json.dumps(given)

@@ -21,6 +21,7 @@ from governance.promotion_page import Page
 from governance.views.filters import active
 from governance.views.posting import Attempt, attempt
 from people.models import User
+from people.signing import held
 from registry.stages import INTO
 
 PAGE_SIZE = 50
@@ -62,13 +63,16 @@ def statement(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
-    user, asked, form = _user(request), queries.promotion(_user(request), pk), SignForm(request.POST)
-    tried = attempt(form, lambda data: signoff.sign(promotion=asked, actor=user, **data))
+    user, asked = _user(request), queries.promotion(_user(request), pk)
+    form = SignForm(request.POST, held=held(user))
+    tried = attempt(form, lambda _: signoff.sign(promotion=asked, actor=user, **form.signed_as))
     if not tried.succeeded:
         wanted, comment = request.POST.get("role", ""), request.POST.get("comment", "")
         page = Page.of(user, asked, wanted_role=wanted, comment=comment, refused={"sign": tried.objections})
         return shown(request, page, status=tried.status, sign_form=form)
-    messages.success(request, f"Signed as {tried.made.get_role_display()}: “{tried.made.get_meaning_display()}”.")
+    made = tried.made
+    said = f"Signed as {made.get_role_display()} with your {made.get_method_display()}: “{made.get_meaning_display()}”."
+    messages.success(request, said)
     return redirect("governance:promotion-detail", pk)
 
 
@@ -124,7 +128,7 @@ def shown(request: HttpRequest, page: Page, *, status: int = 200, **sent: forms.
         "promotion": page.promotion,
         "version": page.case.version,
         "model": page.case.model,
-        "sign_form": SignForm(initial=initial | {"comment": page.comment}),
+        "sign_form": SignForm(initial=initial | {"comment": page.comment}, held=page.held_methods),
         **{f"{name}_form": ReasonForm(auto_id=f"{name}_%s") for name in ("release", "reject", "withdraw")},
     }
     return render(request, "governance/promotion_detail.html", context | sent, status=status)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
-from registry import cards, queries, storage, versions
+from registry import artifacts, cards, queries, versions
 from registry.api.given import actor, body, form, parsed, reason, refuse_unknown
 from registry.api.lineage import EdgeData
 from registry.api.pages import Page, Person, page, parameters
@@ -137,14 +137,15 @@ class VersionDetail(APIView):
 class ArtifactFile(APIView):
     @extend_schema(operation_id="versions_artifact", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def get(self, request: Request, pk: UUID) -> FileResponse:
-        """The artifact, byte for byte as it was uploaded."""
-        artifact = queries.version(actor(request), pk).artifact
-        if artifact is None:
+        """The artifact, byte for byte as it was uploaded. Each download stands in the trail."""
+        user = actor(request)
+        version = queries.version(user, pk)
+        if version.artifact is None:
             raise Http404
         return FileResponse(
-            storage.open_kept(artifact.path),
+            artifacts.open_download(version=version, actor=user, reason="Downloaded over the API"),
             as_attachment=True,
-            filename=artifact.file_name,
+            filename=version.artifact.file_name,
             content_type="application/octet-stream",
         )
 
