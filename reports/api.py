@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import Any, cast
 
 from django.http import FileResponse, Http404, HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
@@ -21,16 +20,15 @@ from audits.models import Job
 from people.models import User
 from registry import queries as registry
 from registry.api.given import body, refuse_unknown
-from reports import cards, documents, packs, queries
+from registry.api.pages import Page, page, parameters
+from registry.models import Version
+from reports import documents, packs, queries
+from reports.cards.files import FORMATS, download
 from reports.models import Pack
+from trail.errors import BadInput
 
 DEFAULT_REASON = "Asked for over the API"
-FORMATS: dict[str, tuple[str, Callable[[cards.Card], bytes | str]]] = {
-    "html": ("text/html; charset=utf-8", cards.as_html),
-    "md": ("text/markdown; charset=utf-8", cards.as_markdown),
-    "json": ("application/json", cards.as_json),
-    "pdf": ("application/pdf", cards.as_pdf),
-}
+DOWNLOADED = "Downloaded over the API"
 
 
 class AsAsked(BaseContentNegotiation):
@@ -59,13 +57,13 @@ class Card(APIView):
         },
     )
     def get(self, request: Request, pk: uuid.UUID, kind: str) -> HttpResponse:
-        """The model card: a page, a PDF, Markdown with Hugging Face metadata, or JSON."""
+        """The model card: a page, a PDF, Markdown with Hugging Face metadata, or JSON. It stands in the trail."""
         if kind not in FORMATS:
             raise Http404
         version = registry.version(_user(request), pk)
-        content_type, rendered = FORMATS[kind]
-        response = HttpResponse(rendered(cards.card(version)), content_type=content_type)
-        response["Content-Disposition"] = f'inline; filename="{version.model.slug}-v{version.number}-card.{kind}"'
+        file = download(version=version, kind=kind, actor=_user(request), reason=DOWNLOADED)
+        response = HttpResponse(file.content, content_type=file.media_type)
+        response["Content-Disposition"] = f'inline; filename="{file.name}"'
         if kind == "html":
             response["Content-Security-Policy"] = documents.style()["policy"]
         return response
@@ -73,12 +71,22 @@ class Card(APIView):
 
 class PackRequest(serializers.Serializer[Any]):
     reason = serializers.CharField(default=DEFAULT_REASON, max_length=1000, help_text="Why; it stands in the trail.")
+    as_of = serializers.DateTimeField(default=None, help_text="A past moment whose state the pack shall show.")
 
 
-class PackData(serializers.ModelSerializer[Pack]):
+class PacksRequest(PackRequest):
+    versions = serializers.ListField(
+        child=serializers.UUIDField(), required=False, max_length=packs.MOST_VERSIONS, help_text="Their ids."
+    )
+    unit = serializers.CharField(
+        required=False, help_text="Instead of versions: every model of this unit and those below."
+    )
+    title = serializers.CharField(default="", max_length=packs.LONGEST_TITLE, help_text="What the pack is called.")
+
+
+class PackSummary(serializers.ModelSerializer[Pack]):
     url = serializers.SerializerMethodField()
     download = serializers.SerializerMethodField(help_text="Where the ZIP is, once it is built.")
-    version = serializers.UUIDField(source="version_id")
     status = serializers.ChoiceField(choices=Job.Status.choices, source="job.status")
     progress = serializers.FloatField(source="job.progress", help_text="0 to 1")
     stage = serializers.CharField(source="job.stage", help_text="What is being done.")
@@ -88,8 +96,8 @@ class PackData(serializers.ModelSerializer[Pack]):
     class Meta:
         model = Pack
         fields = [
-            "id", "url", "download", "version", "status", "progress", "stage", "error", "sha256", "size",
-            "requested_at",
+            "id", "url", "download", "title", "scope", "as_of", "status", "progress", "stage", "error", "sha256",
+            "size", "requested_at",
         ]  # fmt: skip
 
     def get_url(self, pack: Pack) -> str:
@@ -102,18 +110,71 @@ class PackData(serializers.ModelSerializer[Pack]):
         return str(reverse(f"reports-api:{name}", kwargs={"pk": pack.pk}, request=self.context["request"]))
 
 
+class PackData(PackSummary):
+    versions = serializers.SerializerMethodField()
+
+    class Meta(PackSummary.Meta):
+        fields = [*PackSummary.Meta.fields, "versions"]
+
+    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
+    def get_versions(self, pack: Pack) -> list[uuid.UUID]:
+        return list(queries.versions_in(pack).values_list("pk", flat=True))
+
+
+class PackPage(Page):
+    results = PackSummary(many=True)
+
+
 class VersionPacks(APIView):
-    @extend_schema(request=PackRequest, responses={202: PackData}, operation_id="pack_request")
+    @extend_schema(request=PackRequest, responses={202: PackData}, operation_id="version_pack_request")
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """Ask for an evidence pack. It is built in the background: follow the Location until `download` is there."""
         version = registry.version(_user(request), pk)
-        data = body(request)
-        refuse_unknown(data, {"reason"})
-        given = PackRequest(data=data)
-        given.is_valid(raise_exception=True)
-        pack = packs.request(version=version, actor=_user(request), reason=given.validated_data["reason"])
-        shown = PackData(pack, context={"request": request}).data
-        return Response(shown, status=202, headers={"Location": shown["url"]})
+        given = _given(request, PackRequest)
+        return _accepted(request, packs.request(versions=[version], actor=_user(request), **given))
+
+
+class PackList(APIView):
+    @extend_schema(operation_id="packs_list", parameters=parameters(), responses=PackPage)
+    def get(self, request: Request) -> Response:
+        """The packs whose every version you may see, newest first."""
+        return page(queries.packs(_user(request)), PackSummary, request, self)
+
+    @extend_schema(request=PacksRequest, responses={202: PackData}, operation_id="packs_request")
+    def post(self, request: Request) -> Response:
+        """Ask for one pack of several versions, or of every model of a unit: its newest version and what is deployed.
+
+        It is built in the background: follow the Location until `download` is there."""
+        user, given = _user(request), _given(request, PacksRequest)
+        named, unit = given.pop("versions", None), given.pop("unit", None)
+        if (named is None) == (unit is None):
+            raise BadInput("Name either versions, or a unit.", where="versions")
+        if unit is not None:
+            pack = packs.request_unit(unit=registry.unit(user, unit), actor=user, **given)
+        else:
+            pack = packs.request(versions=_versions(user, named or []), actor=user, **given)
+        return _accepted(request, pack)
+
+
+def _given(request: Request, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    data = body(request)
+    refuse_unknown(data, set(shape().fields))
+    given = shape(data=data)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)
+
+
+def _versions(user: User, named: list[uuid.UUID]) -> list[Version]:
+    """The versions in the order they were named; one that the user can't see does not exist."""
+    found = {version.pk: version for version in registry.versions(user).filter(pk__in=named)}
+    if missing := next((pk for pk in named if pk not in found), None):
+        raise BadInput(f"There is no version {missing} that you may see.", where="versions")
+    return [found[pk] for pk in named]
+
+
+def _accepted(request: Request, pack: Pack) -> Response:
+    shown = PackData(pack, context={"request": request}).data
+    return Response(shown, status=202, headers={"Location": shown["url"]})
 
 
 class PackDetail(APIView):
@@ -129,7 +190,7 @@ class PackDownload(APIView):
     def get(self, request: Request, pk: uuid.UUID) -> FileResponse:
         """The ZIP. Each download stands in the trail; 409 while it is not built."""
         pack = queries.pack(_user(request), pk)
-        file = packs.open_download(pack=pack, actor=_user(request), reason="Downloaded over the API")
+        file = packs.open_download(pack=pack, actor=_user(request), reason=DOWNLOADED)
         return FileResponse(file, as_attachment=True, filename=packs.file_name(pack), content_type="application/zip")
 
 

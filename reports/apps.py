@@ -5,4 +5,4 @@ class ReportsConfig(AppConfig):
     name = "reports"
 
     def ready(self) -> None:
-        from reports import packs  # noqa: F401 - declares how packs are built
+        from reports import history, packs  # noqa: F401 - declare how packs are built, and what became of them

@@ -1,15 +1,16 @@
-"""What the gate says of a version, as an evidence pack states it: of its latest promotion, by the policy it met."""
+"""What the gate says of a version, as an evidence pack states it: at its release, or when it was last asked, by the
+policy as it stood then; and what an open promotion still lacks."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64decode
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
-
 from governance import gates, policies, signoff
+from governance.case import read
 from governance.models import GateEvaluation, Policy, Promotion
 from registry.models import Version
 from reports import queries
@@ -17,52 +18,91 @@ from trail.canonical import digest
 from trail.record import plain
 
 NO_POLICY = "# No policy was in force for this version. What is not asked for is not allowed.\n"
+ALLOWED = "allowed"
 
 
 @dataclass(frozen=True)
 class Judged:
+    # the newest promotion, whatever became of it
     promotion: Promotion | None
     content: dict[str, Any]
-    policy_text: str
+    policy: Policy | None
+
+    @property
+    def policy_text(self) -> str:
+        return self.policy.text if self.policy else NO_POLICY
 
 
-def judged(version: Version) -> Judged:
-    promotion = queries.promotions(version).last()
-    policy = policy_of(version, promotion)
-    text = policy.text if policy else NO_POLICY
-    content = {
-        "promotion": described(promotion) if promotion else None,
-        "requirements": [each.as_json() for each in gates.requirements(promotion)] if promotion else [],
-        "objections": objections(promotion),
-        "policy": {
-            "name": policy.name if policy else None,
-            "version": policy.version if policy else None,
-            "digest": digest(text.encode()),
-        },
-        "evaluated_at": evaluated_at(promotion),
+def judged(version: Version, *, at: datetime) -> Judged:
+    """`at`: when it is asked now, if it was never asked before."""
+    promotions = list(queries.promotions(version))
+    newest = promotions[-1] if promotions else None
+    answered, lacking = telling(promotions), waiting(newest, at)
+    content, policy = as_answered(answered) if answered else as_of_now(version, newest, lacking, at)
+    content |= {
+        "policy": stated(policy),
+        "open": lacking,
         "evaluations": [evaluation(each) for each in evaluations(version)],
     }
-    return Judged(promotion, content, text)
+    return Judged(newest, content, policy)
 
 
-def policy_of(version: Version, promotion: Promotion | None) -> Policy | None:
-    """The policy a closed promotion was judged by; for an open one, or none, the policy in force now."""
-    if promotion is not None and promotion.policy is not None:
-        return promotion.policy
-    return policies.applicable(version)
+def telling(promotions: list[Promotion]) -> GateEvaluation | None:
+    """The evaluation that the newest release passed; without a release, the newest of all."""
+    known = GateEvaluation.objects.filter(promotion__in=promotions).exclude(requirements=[])
+    known = known.select_related("promotion__target", "policy").order_by("-evaluated_at")
+    released = [each for each in promotions if each.status == Promotion.Status.RELEASED]
+    return known.filter(promotion=released[-1], decision=ALLOWED).first() if released else known.first()
 
 
-def objections(promotion: Promotion | None) -> list[dict[str, str]]:
-    """What stands against a promotion. Nothing stands against one that was released."""
-    if promotion is None or promotion.status == Promotion.Status.RELEASED:
-        return []
-    return [each.as_json() for each in gates.objections(promotion)]
+def as_answered(answered: GateEvaluation) -> tuple[dict[str, Any], Policy | None]:
+    """What the gate answered, requirement by requirement, when it was asked."""
+    content = {
+        "promotion": described(answered.promotion) if answered.promotion else None,
+        "decision": answered.decision,
+        "requirements": answered.requirements,
+        "objections": answered.reasons,
+        "evaluated_at": answered.evaluated_at.isoformat(),
+    }
+    return content, answered.policy
 
 
-def evaluated_at(promotion: Promotion | None) -> str:
-    """A released promotion stands as the gate saw it then; any other is judged as of now."""
-    passed = promotion.evaluations.filter(decision="allowed").first() if promotion and not promotion.is_open else None
-    return (passed.evaluated_at if passed else timezone.now()).isoformat()
+def as_of_now(
+    version: Version, promotion: Promotion | None, lacking: dict[str, Any] | None, at: datetime
+) -> tuple[dict[str, Any], Policy | None]:
+    """What the gate would say, for a version about which it was never asked. A closed promotion is not asked again."""
+    policy = promotion.policy if promotion and promotion.policy else policies.applicable(version)
+    content = {
+        "promotion": described(promotion) if promotion else None,
+        "decision": None,
+        "requirements": lacking["requirements"] if lacking else [],
+        "objections": lacking["objections"] if lacking else [],
+        "evaluated_at": at.isoformat(),
+    }
+    return content, policy
+
+
+def waiting(promotion: Promotion | None, at: datetime) -> dict[str, Any] | None:
+    """What an open promotion lacks now, by the policy now in force."""
+    if promotion is None or not promotion.is_open:
+        return None
+    case = read(promotion)
+    required = gates.requirements_in(case)
+    return {
+        "promotion": described(promotion),
+        "requirements": [each.as_json() for each in required],
+        "objections": [each.as_json() for each in gates.objections_in(case, required)],
+        "policy": stated(case.policy),
+        "evaluated_at": at.isoformat(),
+    }
+
+
+def stated(policy: Policy | None) -> dict[str, Any]:
+    return {
+        "name": policy.name if policy else None,
+        "version": policy.version if policy else None,
+        "digest": digest((policy.text if policy else NO_POLICY).encode()),
+    }
 
 
 def described(promotion: Promotion) -> dict[str, Any]:

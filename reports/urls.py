@@ -1,7 +1,8 @@
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from reports import api, views
+from reports import api, views, workspace
+from trail import things
 
 app_name = "reports"
 urlpatterns: list[URLPattern] = [
@@ -13,12 +14,25 @@ urlpatterns: list[URLPattern] = [
     path("versions/<uuid:pk>/documents/", views.version_documents, name="version-documents"),
     path("versions/<uuid:pk>/packs/", views.pack_list, name="pack-list"),
     path("versions/<uuid:pk>/packs/new/", views.pack_request, name="pack-request"),
+    path("packs/", views.unit_packs, name="unit-packs"),
     path("packs/<uuid:pk>/status/", views.pack_status, name="pack-status"),
     path("packs/<uuid:pk>/download/", views.pack_download, name="pack-download"),
+    path("engagements/", workspace.engagement_list, name="engagement-list"),
+    path("engagements/new/", workspace.engagement_new, name="engagement-new"),
+    path("engagements/<uuid:pk>/", workspace.engagement_detail, name="engagement-detail"),
+    path("engagements/<uuid:pk>/draw/", workspace.engagement_draw, name="engagement-draw"),
+    path("engagements/<uuid:pk>/ask/", workspace.engagement_ask, name="engagement-ask"),
+    path("engagements/<uuid:pk>/answer/<uuid:asked>/", workspace.engagement_answer, name="engagement-answer"),
+    path("engagements/<uuid:pk>/pack/", workspace.engagement_pack, name="engagement-pack"),
+    path("engagements/<uuid:pk>/close/", workspace.engagement_close, name="engagement-close"),
 ]
 api_urlpatterns: list[URLPattern] = [
     path("versions/<uuid:pk>/card.<str:kind>", api.Card.as_view(), name="card"),
     path("versions/<uuid:pk>/packs/", api.VersionPacks.as_view(), name="version-packs"),
+    path("packs/", api.PackList.as_view(), name="pack-list"),
     path("packs/<uuid:pk>/", api.PackDetail.as_view(), name="pack-detail"),
     path("packs/<uuid:pk>/download/", api.PackDownload.as_view(), name="pack-download"),
 ]
+
+things.declare("reports.pack", under=["packs"])
+things.declare("reports.engagement", under=["engagements"], page="reports:engagement-detail")

@@ -22,7 +22,11 @@ def as_html(card: Card) -> str:
 
 
 def as_pdf(card: Card) -> bytes:
-    return documents.pdf(as_html(card), identity=as_json(card))
+    """For archives and for everyone, with the JSON inside."""
+    content = as_json(card)
+    said = "The same model card for machines"
+    attached = documents.Attached("card.json", "application/json", content, said, "Alternative")
+    return documents.pdf(as_html(card), identity=content, attachments=[attached])
 
 
 def as_json(card: Card) -> bytes:
