@@ -39,6 +39,12 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     return browser_type_launch_args | {"executable_path": CHROMIUM, "args": quiet}
 
 
+@pytest.fixture(autouse=True)
+def signer_state(settings: Any, tmp_path: Path) -> None:
+    """A test's tables are rolled back, which its signer would take for a lost log."""
+    settings.SIGNER_STATE = tmp_path / "signed_tree.json"
+
+
 @pytest.fixture
 def bank(db: None) -> Bank:
     return personas.open_bank()

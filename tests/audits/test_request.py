@@ -192,7 +192,7 @@ def test_who_may_not_measure_is_refused_and_recorded(api: Any, auditor: User, ba
 def test_the_run_and_its_result_stand_in_the_trail(check: Any, bare: Version, table: Dataset) -> None:
     read = check(bare, "fairness", table, seed=3)
     run = Run.objects.get(pk=read["id"])
-    asked, done = Entry.objects.filter(subject_id=str(run.pk)).order_by("leaf__index")
+    asked, done = Entry.objects.filter(subject_id=str(run.pk)).order_by("pk")
     assert (asked.type, done.type) == ("audits.run.requested", "audits.run.succeeded")
     assert json.loads(asked.content["facts"]["params"]) == read["params"]
     assert done.content["facts"] == {
@@ -265,7 +265,7 @@ def test_cancel_and_retry(api: Any, developer: User, bare: Version, table: Datas
     done = client.post(f"{run['url']}retry/")
     assert done.status_code == 409
     assert "Ask for a new run" in done.json()["detail"]
-    kinds = list(Entry.objects.filter(subject_id=run["id"]).order_by("leaf__index").values_list("type", flat=True))
+    kinds = list(Entry.objects.filter(subject_id=run["id"]).order_by("pk").values_list("type", flat=True))
     assert kinds == [
         "audits.run.requested",
         "trail.attempt.refused",

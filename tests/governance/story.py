@@ -18,6 +18,7 @@ from governance import policies, promotion, signoff, tiering
 from governance.models import Policy, Promotion
 from people.models import Meaning, Unit, User
 from people.roles import Role
+from people.signing import Password
 from registry import datasets, environments, inventory, versions
 from registry.models import Dataset, Environment, RegisteredModel, Version
 from tests.personas import PASSWORD, WHY
@@ -92,7 +93,12 @@ class Story:
         )
 
     def sign(self, asked: Promotion, role: Role, **changed: Any) -> Any:
-        given = {"meaning": ASKED[role], "password": PASSWORD, "comment": "Seen", "actor": self.people[role]} | changed
+        given = {
+            "meaning": ASKED[role],
+            "credential": Password(PASSWORD),
+            "comment": "Seen",
+            "actor": self.people[role],
+        } | changed
         return signoff.sign(promotion=asked, role=role, **given)
 
     def sign_all(self, asked: Promotion) -> None:

@@ -94,7 +94,7 @@ def test_reject_and_withdraw_need_a_reason(story: Story, api: Api) -> None:
     url = f"/api/v1/promotions/{again.pk}/"
     withdrawn = api(story.developer).post(f"{url}withdraw/", {"reason": "Found a mistake"})
     assert withdrawn.json()["status"] == "withdrawn"
-    reasons = dict(Entry.objects.filter(subject_id__in=[asked.pk, again.pk]).values_list("type", "reason"))
+    reasons = {entry.type: entry.reason for entry in Entry.objects.filter(subject_id__in=[asked.pk, again.pk])}
     assert reasons["governance.promotion.rejected"] == "The holdout is too small"
     assert reasons["governance.promotion.withdrawn"] == "Found a mistake"
 

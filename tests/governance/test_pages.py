@@ -207,7 +207,9 @@ class TestPromotion:
         given = {"role": "validator", "comment": "Repeated “on” the file."}
         shown = client.post(url("promotion-statement", asked.pk), given).content.decode()
         canonical = html.unescape(re.findall(r"<pre[^>]*>(.*?)</pre>", shown, re.DOTALL)[1])
-        sent = signing(Role.VALIDATOR, asked, comment=given["comment"])
+        shown_at = re.search(r'name="shown_at" value="([^"]+)"', shown)
+        assert shown_at is not None
+        sent = signing(Role.VALIDATOR, asked, comment=given["comment"], shown_at=shown_at[1])
         assert client.post(url("promotion-sign", asked.pk), sent).status_code == 302
         signature = Signature.objects.get()
         assert bytes(signature.statement).decode() == canonical
@@ -240,7 +242,7 @@ class TestPromotion:
         sent = signing(Role.VALIDATOR, asked, password="not it", comment="Seen twice")
         answer = page(story.validator).post(url("promotion-sign", asked.pk), sent)
         assert answer.status_code == 409
-        assert "The password is not right; nothing was signed." in text(answer)
+        assert "The password is not right; nothing was done." in text(answer)
         assert "Seen twice" in text(answer)
         assert "not it" not in answer.content.decode()
 

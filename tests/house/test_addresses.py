@@ -8,23 +8,29 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
+import pyotp
 import pytest
 from django.apps import apps
 from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from governance import scheme
 from governance.forms import initial_answers
-from people import tokens
-from people.models import RoleGrant, User
-from reports import packs
+from people import credentials, tokens, totp
+from people.models import Authenticator, RoleGrant, User
+from people.signing import Password, shown_moment
+from reports import engagements, packs
 from tests.governance.conftest import story as a_story
 from tests.governance.story import TIER_2, Story
-from tests.personas import PASSWORD, WHY, Bank
+from tests.passkeys import add as add_passkey
+from tests.passkeys import row
+from tests.personas import PASSWORD, WHY, Bank, person
 from trail.models import Checkpoint, Entry, Governed, Leaf, Tree
 
 story = a_story
@@ -53,6 +59,15 @@ def addresses() -> list[str]:
 def things(story: Story, outsider: User, auditor: User, administrator: User) -> dict[str, Any]:
     """One of each kind of thing of the bank, by the word that its addresses start with."""
     released = story.released()
+    visitor = person("Vic Visitor", home=story.model.unit, at=story.model.unit)
+    visit = engagements.open_engagement(
+        title="Audit",
+        unit=story.model.unit,
+        auditor=visitor,
+        ends_at=timezone.now() + timedelta(days=1),
+        actor=administrator,
+        reason=WHY,
+    )
     token, _ = tokens.create(user=story.owner, name="ci", scopes=["read"], days=1, actor=story.owner, reason=WHY)
     return {
         "models": story.model.slug,
@@ -61,14 +76,29 @@ def things(story: Story, outsider: User, auditor: User, administrator: User) -> 
         "runs": story.version.runs.first().pk,
         "promotions": released.pk,
         "policies": story.policy.pk,
-        "packs": packs.request(version=story.version, actor=auditor, reason=WHY).pk,
+        "packs": packs.request(versions=[story.version], actor=auditor, reason=WHY).pk,
+        "engagements": visit.pk,
+        "asked": engagements.ask(engagement=visit, text="The minutes", model=None, actor=visitor).pk,
         "people": story.owner.pk,
         "users": story.owner.pk,
         "set-password": story.owner.pk,
         "roles": RoleGrant.objects.get(user=story.owner).pk,
         "tokens": token.pk,
+        "passkeys": row(add_passkey(story.owner)).pk,
+        "authenticators": an_app_of(story.head).pk,
         "trail": Entry.objects.get(subject_id=str(story.version.pk), type="registry.version.registered").leaf.index,
     }
+
+
+def an_app_of(person: User) -> Authenticator:
+    secret = totp.new_secret()
+    return credentials.add_authenticator(
+        person=person,
+        sealed=totp.seal(secret, person),
+        code=pyotp.TOTP(secret).now(),
+        credential=Password(PASSWORD),
+        shown_at=shown_moment(),
+    )
 
 
 PARTS = {"section": "factors", "kind": "json", "token": "x"}
@@ -80,7 +110,7 @@ def filled(address: str, things: dict[str, Any]) -> str:
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
-        return str(PARTS[name] if name in PARTS else things[kind])
+        return str(PARTS[name] if name in PARTS else things.get(name, things[kind]))
 
     return "/" + re.sub(r"<\w+:(\w+)>", value, address)
 
@@ -213,6 +243,9 @@ def given(story: Story, bank: Bank, things: dict[str, Any]) -> dict[str, dict[st
         "versions/<uuid:version>/runs/new/": {"check": "performance", "dataset": story.holdout.pk, **reason},
         "versions/<uuid:pk>/card/<slug:section>/edit/": {"text": "x", **reason},
         "promotions/<uuid:pk>/sign/": signature,
+        "engagements/<uuid:pk>/draw/": {"size": 1, "seed": "x", **reason},
+        "engagements/<uuid:pk>/ask/": {"text": "x"},
+        "engagements/<uuid:pk>/answer/<uuid:asked>/": {"text": "x"},
         "people/new/": {"unit": bank.retail.pk, "email": "new@bank.example", "name": "New", **reason},
         "people/<uuid:pk>/roles/": {"unit": bank.retail.pk, "role": "validator", **reason},
     }
@@ -222,10 +255,16 @@ def given(story: Story, bank: Bank, things: dict[str, Any]) -> dict[str, dict[st
 READING = {
     "api/v1/gates/evaluate/": "asks the gate; the answer is kept",
     "api/v1/versions/<uuid:pk>/packs/": "an auditor takes evidence away",
+    "api/v1/packs/": "an auditor takes evidence away",
+    "packs/": "an auditor takes evidence away",
+    "engagements/<uuid:pk>/pack/": "an auditor takes evidence away",
     "versions/<uuid:pk>/packs/new/": "an auditor takes evidence away",
     "promotions/<uuid:pk>/statement/": "shows what would be signed",
+    "api/v1/promotions/<uuid:pk>/signatures/prepare/": "shows what would be signed",
     "models/<slug:slug>/tiering/preview/": "shows what answers would come to",
     "sign-out/": "one's own session",
+    "past/": "one's own session",
+    "past/leave/": "one's own session",
 }
 
 
@@ -236,6 +275,11 @@ OFFERED = {
     "policies/new/": 422,
     "people/new/": 422,
     "people/<uuid:pk>/roles/": 422,
+    "people/<uuid:pk>/erasure/": 422,
+    "engagements/new/": 422,
+    # one's own account, and the proof is missing
+    "account/passkeys/new/": 422,
+    "account/authenticators/new/": 422,
     # back to the page, which says why
     "runs/<uuid:pk>/cancel/": 302,
     "runs/<uuid:pk>/retry/": 302,

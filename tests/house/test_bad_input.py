@@ -51,7 +51,16 @@ def own_place_for_temporary_files(settings: Any, tmp_path: Path) -> None:
 def state() -> dict[str, Any]:
     """All there is: rows of every table, kept and temporary files, and what the trail says happened."""
     rows = {model._meta.label: model._default_manager.count() for model in apps.get_models()}
-    for bookkeeping in ("sessions.Session", "trail.Checkpoint", "trail.Entry", "trail.Leaf", "trail.Tree"):
+    ledger = {
+        "trail.Entry",
+        "trail.Payload",
+        "trail.Pending",
+        "trail.Leaf",
+        "trail.Tile",
+        "trail.Tree",
+        "trail.Checkpoint",
+    }
+    for bookkeeping in {"sessions.Session"} | ledger:
         rows.pop(bookkeeping, None)
     rows["entries"] = Entry.objects.exclude(type="trail.attempt.refused").count()
     kept = {str(path) for path in Path(settings.EVIDENCE_ROOT).rglob("*") if path.is_file()}

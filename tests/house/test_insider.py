@@ -14,6 +14,7 @@ from governance import gates, parties, policies, promotion, signoff, tiering
 from people import membership, tokens
 from people.models import ApiToken, Meaning, RoleGrant, Unit, User
 from people.roles import Role
+from people.signing import Password
 from registry import inventory, lineage, versions
 from registry.models import Lineage
 from registry.stages import Stage
@@ -94,7 +95,9 @@ class TestTheSameArtifactElsewhere:
             (Role.HEAD_OF_MODEL_RISK, Meaning.APPROVAL, "own_model"),
         ]:
             with pytest.raises(Refused) as refused:
-                signoff.sign(promotion=asked, role=role, meaning=meaning, password=PASSWORD, comment="", actor=both)
+                signoff.sign(
+                    promotion=asked, role=role, meaning=meaning, credential=Password(PASSWORD), comment="", actor=both
+                )
             assert code in codes(refused)
         assert both in parties.developers(story.version)
 

@@ -45,7 +45,10 @@ from django.apps import apps
 from django.conf import settings
 from registry.models import Artifact, Dataset, RegisteredModel, Version
 from trail import ledger, merkle
-from trail.models import Entry, Leaf
+from trail.models import Entry, Leaf, Pending
+waiting = set(Pending.objects.values_list("entry_id", flat=True))
+lost = Entry.objects.filter(leaf=None).exclude(pk__in=waiting).count()
+ledger.catch_up()  # no sequencer outlived the kill
 size, frontier_root = ledger.size_and_root()
 leaves = list(Leaf.objects.order_by("index").select_related("entry"))
 events = Counter((entry.type, entry.subject_id) for entry in Entry.objects.all())
@@ -60,6 +63,7 @@ print("FOUND", json.dumps({
     "rows_without_one_event": [str(pk) for type_, pk in rows if events[type_, str(pk)] != 1],
     "events_without_row": [list(key) for key in events
         if key[0].startswith("registry.") and key not in {(type_, str(pk)) for type_, pk in rows}],
+    "neither_waiting_nor_integrated": lost,
     "indexes": [leaf.index for leaf in leaves] == list(range(size)),
     "entries": Entry.objects.count(), "leaves": len(leaves), "size": size,
     "leaf_hashes": all(bytes(leaf.hash) == merkle.leaf_hash(bytes(leaf.entry.body)) for leaf in leaves),
@@ -197,6 +201,7 @@ def test_a_kill_in_the_middle_of_writes_leaves_no_state_without_its_event(house:
     assert acknowledged <= set(found["ids"])
     assert [refusal for hammer in hammers for refusal in hammer.refused] == []
     assert (found["rows_without_one_event"], found["events_without_row"]) == ([], [])
+    assert found["neither_waiting_nor_integrated"] == 0
     assert found["indexes"]
     assert found["leaf_hashes"]
     assert found["entries"] == found["leaves"] == found["size"]

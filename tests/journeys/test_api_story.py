@@ -149,8 +149,8 @@ def test_a_model_goes_all_the_way(running: Running, http: Any, trained: Trained,
     verified = running.client(VERIFY, str(pack), "--key", str(key))
     assert verified.returncode == 0, verified.stdout + verified.stderr
     names = zipfile.ZipFile(pack).namelist()
-    assert sum(name.startswith("signatures/") for name in names) == 3
-    assert sum(name.startswith("runs/") for name in names) == 3
+    assert sum("/signatures/" in name for name in names) == 3
+    assert sum("/runs/" in name for name in names) == 3
 
     for position in (30, len(pack.read_bytes()) // 2, -30):
         altered = bytearray(pack.read_bytes())

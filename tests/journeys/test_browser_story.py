@@ -135,7 +135,7 @@ def download_and_verify(running: Running, auditor: Page, version: str, tmp_path:
 
     auditor.goto(version)
     packs = auditor.locator("#packs")
-    packs.get_by_role("textbox").fill("Yearly audit")
+    packs.get_by_label("What it is for").fill("Yearly audit")
     packs.get_by_role("button", name="Ask for an evidence pack").click()
     link = auditor.get_by_role("link", name=re.compile("^Download")).first
     expect(link).to_be_visible(timeout=SLOW)

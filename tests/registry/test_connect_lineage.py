@@ -25,7 +25,7 @@ def test_an_edge_reads_as_a_sentence(chain, version, dataset, owner):
     assert str(connect(Kind.FEEDS, chain[0], chain[1], owner)) == "A feeds B"
     edge = connect(Kind.EVALUATED_ON, dataset, version, owner)
     assert str(edge) == "Credit scorecard v1 was evaluated on German credit"
-    last = Entry.objects.order_by("-leaf__index")[0]
+    last = Entry.objects.order_by("-pk")[0]
     assert last.sentence == "Olga Owner recorded that Credit scorecard v1 was evaluated on German credit"
 
 

@@ -31,7 +31,7 @@ def test_a_developer_registers_a_model_with_a_name_alone(api, developer):
     assert (made["slug"], made["unit"], made["owner"], made["latest_version"]) == ("churn", "bank/retail", None, None)
     assert made["developer"]["email"] == developer.email
     assert answer.headers["Location"] == made["url"] == f"http://testserver{V1}/models/churn/"
-    assert Entry.objects.order_by("-leaf__index")[0].reason == "Over the API"
+    assert Entry.objects.order_by("-pk")[0].reason == "Over the API"
 
 
 def test_problems_are_problems(api, developer, model):
@@ -59,7 +59,7 @@ def test_patch_changes_what_it_names(api, owner, model):
     answer = api(owner).patch(f"{V1}/models/{model.slug}/", {"vendor": "ACME", "developer": None, "reason": "new deal"})
     assert (answer.status_code, answer.json()["vendor"], answer.json()["developer"]) == (200, "ACME", None)
     assert answer.json()["purpose"] == model.purpose
-    assert Entry.objects.order_by("-leaf__index")[0].reason == "new deal"
+    assert Entry.objects.order_by("-pk")[0].reason == "new deal"
 
 
 def test_what_is_elsewhere_does_not_exist(api, outsider, model, version, dataset):
@@ -155,6 +155,8 @@ def test_an_artifact_comes_back_byte_for_byte_as_an_attachment(api, auditor, ver
     assert b"".join(answer.streaming_content) == scorecard_file
     assert answer["Content-Type"] == "application/octet-stream"
     assert answer["Content-Disposition"] == 'attachment; filename="scorecard.skops"'
+    entry = Entry.objects.get(type="registry.artifact.downloaded")
+    assert (entry.subject_id, entry.content["facts"]["digest"]) == (str(version.pk), version.digest)
 
 
 def test_a_card_section_is_read_and_written(api, developer, version):

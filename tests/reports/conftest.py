@@ -8,6 +8,7 @@ import pytest
 from audits import jobs, runs
 from audits.models import Run
 from people.models import User
+from people.signing import Password
 from tests.personas import PASSWORD, WHY
 
 # the scorecard's classes are False and True; the file says bad and good
@@ -125,7 +126,7 @@ def released(promotion: Any, owner: User, validator: User, risk_officer: User) -
             promotion=promotion,
             role=role,
             meaning=meaning,
-            password=PASSWORD,
+            credential=Password(PASSWORD),
             comment=f"Seen by {signer.name}.",
             actor=signer,
         )
@@ -134,11 +135,12 @@ def released(promotion: Any, owner: User, validator: User, risk_officer: User) -
 
 @pytest.fixture
 def built() -> Callable[..., Any]:
-    """`built(version, actor)`: an evidence pack, asked for and built by a worker."""
+    """`built(version or versions, actor)`: an evidence pack, asked for and built by a worker."""
     from reports import packs
 
-    def build(version: Any, actor: User) -> Any:
-        pack = packs.request(version=version, actor=actor, reason=WHY)
+    def build(version: Any, actor: User, **asked: Any) -> Any:
+        versions = version if isinstance(version, list) else [version]
+        pack = packs.request(versions=versions, actor=actor, reason=WHY, **asked)
         jobs.work(pack.job_id)
         pack.refresh_from_db()
         pack.job.refresh_from_db()

@@ -69,6 +69,7 @@ def test_the_card_downloads_in_each_form(version: Any, owner: User, page: Page, 
     assert answer.status_code == 200
     assert answer.content.lstrip().startswith(start)
     assert answer["Content-Disposition"] == f'attachment; filename="credit-scorecard-v1-card.{kind}"'
+    assert Entry.objects.get(type="reports.card.downloaded").reason == "Downloaded from the page"
 
 
 def test_there_is_no_other_form(version: Any, owner: User, page: Page) -> None:
@@ -108,7 +109,7 @@ def test_who_may_not_write_sees_why_and_is_refused(version: Any, auditor: User, 
     assert answer.status_code == 409
     assert "Ada Auditor (Auditor here) may not register" in text(answer)
     assert "By the auditor" in text(answer)
-    assert Entry.objects.filter(type="trail.attempt.refused", actor_name="Ada Auditor").exists()
+    assert Entry.objects.filter(type="trail.attempt.refused", payload__actor_name="Ada Auditor").exists()
 
 
 def test_where_an_objection_sends_people_there_is_a_page(version: Any, owner: User, page: Page) -> None:
@@ -140,7 +141,7 @@ def test_a_pack_is_asked_for_built_and_downloaded(version: Any, owner: User, pag
     sent = client.get(url("pack-download", pack.pk))
     names = zipfile.ZipFile(io.BytesIO(b"".join(sent.streaming_content))).namelist()  # type: ignore[attr-defined]
     assert {"README.txt", "manifest.json", "manifest.sig"} <= {name.rpartition("/")[2] for name in names}
-    assert Entry.objects.filter(type="reports.pack.downloaded", actor_name="Olga Owner").exists()
+    assert Entry.objects.filter(type="reports.pack.downloaded", payload__actor_name="Olga Owner").exists()
 
 
 def test_a_pack_without_its_purpose_is_not_asked_for(version: Any, owner: User, page: Page) -> None:
@@ -162,3 +163,44 @@ def test_who_may_not_export_sees_why_and_is_refused(version: Any, administrator:
 def test_a_built_pack_downloads_from_the_card(version: Any, owner: User, built: Any, page: Page) -> None:
     pack = built(version, owner)
     assert url("pack-download", pack.pk) in page(owner).get(url("card", version.pk)).content.decode()
+
+
+def test_a_pack_of_a_unit_is_asked_for_and_listed(version: Any, bank: Any, owner: User, page: Page) -> None:
+    client = page(owner)
+    assert "No packs yet" in text(client.get(url("unit-packs")))
+    sent = {"unit": str(bank.retail.pk), "title": "Third quarter", "as_of": "", "reason": "Review"}
+    answer = client.post(url("unit-packs"), sent, follow=True)
+    assert answer.redirect_chain == [(url("unit-packs"), 302)]
+    pack = Pack.objects.get()
+    assert (pack.title, pack.scope, pack.unit) == ("Third quarter", "Every model of Retail", "bank/retail")
+    assert "Third quarter" in text(answer)
+    assert url("pack-status", pack.pk) in answer.content.decode()
+    assert jobs.work(pack.job_id)
+    assert url("pack-download", pack.pk) in client.get(url("unit-packs")).content.decode()
+    assert url("unit-packs") in client.get("/models/").content.decode()
+
+
+def test_a_pack_of_a_unit_as_of_a_moment_to_come_is_not_asked_for(
+    version: Any, bank: Any, owner: User, page: Page
+) -> None:
+    sent = {"unit": str(bank.retail.pk), "as_of": "2100-01-01T00:00", "reason": "Review"}
+    answer = page(owner).post(url("unit-packs"), sent)
+    assert answer.status_code == 422
+    assert not Pack.objects.exists()
+
+
+def test_another_units_packs_are_not_offered_nor_seen(
+    version: Any, bank: Any, auditor: User, outsider: User, built: Any, page: Page
+) -> None:
+    built(version, auditor)
+    client = page(outsider)
+    shown = client.get(url("unit-packs"))
+    assert "No packs yet" in text(shown)
+    assert "Retail" not in text(shown)
+    answer = client.post(url("unit-packs"), {"unit": str(bank.retail.pk), "reason": "Mine"})
+    assert answer.status_code == 422
+    assert Pack.objects.count() == 1
+
+
+def test_who_may_export_nowhere_is_told(version: Any, administrator: User, page: Page) -> None:
+    assert "None of your roles may export evidence." in text(page(administrator).get(url("unit-packs")))

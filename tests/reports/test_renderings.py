@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from html.parser import HTMLParser
 from typing import Any
 
@@ -63,11 +62,6 @@ def text_of(pdf: bytes) -> str:
     return " ".join(" ".join(pages).split())
 
 
-def unpacked(pdf: bytes) -> bytes:
-    streams = re.findall(rb"stream\r?\n(.*?)\nendstream", pdf, flags=re.DOTALL)
-    return b"".join(zlib.decompressobj().decompress(stream) for stream in streams if stream[:1] == b"x")
-
-
 def front_matter(markdown: str) -> tuple[dict[str, Any], str]:
     _, metadata, body = re.split(r"^---\n", markdown, maxsplit=2, flags=re.MULTILINE)
     return yaml.safe_load(metadata), body
@@ -118,7 +112,7 @@ def test_the_pdf_can_be_read_and_is_the_same_each_time(hostile: cards.Card) -> N
     assert "<script>alert(1)</script>" in text
     assert "Not stated" in text
     assert "Page 1 of" in text
-    assert b'pdfaid:part="3" pdfaid:conformance="A"' in unpacked(pdf)
+    assert b'pdfaid:part="3" pdfaid:conformance="A"' in pdf
     assert pdf == cards.as_pdf(hostile)
 
 

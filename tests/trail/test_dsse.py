@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
@@ -29,6 +33,16 @@ ENVELOPE = dsse.sign(json.dumps(STATEMENT).encode(), keyid="k1", private_key=PRI
 def test_the_encoding_of_the_protocol_s_vector() -> None:
     encoded = dsse.pae("http://example.com/HelloWorld", b"hello world")
     assert encoded == b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+
+
+def test_the_signature_of_the_protocol_s_vector_is_made_over_our_encoding() -> None:
+    """The vector's key is ECDSA on P-256, with a nonce that follows from the message: one signature, to the byte."""
+    secret = 97358161215184420915383655311931858321456579547487070936769975997791359926199
+    key = ec.derive_private_key(secret, ec.SECP256R1())
+    how = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    parts = decode_dss_signature(key.sign(dsse.pae("http://example.com/HelloWorld", b"hello world"), how))
+    made = b64encode(b"".join(part.to_bytes(32, "big") for part in parts)).decode()
+    assert made == "A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA=="
 
 
 def test_lengths_count_bytes_not_characters() -> None:
@@ -102,6 +116,19 @@ def test_a_statement_names_its_artifact() -> None:
     assert STATEMENT["subject"] == [{"name": "scorecard 1.0.0", "digest": {"sha256": "ab" * 32}}]
     assert STATEMENT["predicateType"] == "https://example.test/promotion/v1"
     assert STATEMENT["predicate"] == {"target": "production"}
+
+
+def test_any_of_the_keys_will_do_and_none_is_not_one() -> None:
+    assert dsse.verify(ENVELOPE, OTHER, PUBLIC)
+    with pytest.raises(dsse.InvalidEnvelope, match="pinned key"):
+        dsse.verify(ENVELOPE)
+
+
+def test_a_statement_can_name_the_artifact_in_other_ways_too() -> None:
+    made = dsse.statement(subject_name="s", sha256="ab" * 32, beside={"t": "cd" * 32}, predicate_type="p", predicate={})
+    assert [each["name"] for each in made["subject"]] == ["s", "t"]
+    with pytest.raises(ValueError, match="64 lower-case"):
+        dsse.statement(subject_name="s", sha256="ab" * 32, beside={"t": "cd"}, predicate_type="p", predicate={})
 
 
 @pytest.mark.parametrize("sha256", ["", "ab", "AB" * 32, "md5:" + "ab" * 16, "sha256:" + "ab" * 32 + "\n"])

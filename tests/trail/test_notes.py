@@ -106,6 +106,61 @@ def test_what_would_not_open_is_not_signed(text: str, name: str) -> None:
         notes.sign_note(text, name=name, private_key=PRIVATE)
 
 
+LINE = cosigned(NOTE, "witness.test", OTHER).removeprefix(NOTE)
+
+
+def test_a_signature_is_added_below_the_others_and_never_twice() -> None:
+    for line in (LINE, LINE.rstrip("\n")):
+        assert notes.add_signature(NOTE, line) == NOTE + LINE
+        assert notes.add_signature(NOTE + LINE, line) == NOTE + LINE
+    assert notes.open_note(NOTE + LINE, KEY) == "one\n\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "\n",
+        "— name",
+        "— name c2ln",
+        "- name c2lnbmF0dXJl",
+        LINE + "\n",
+        LINE + LINE,
+        "\n" + LINE,
+        "text\n\n" + LINE,
+    ],
+)
+def test_what_is_no_signature_line_is_not_added(line: str) -> None:
+    with pytest.raises(InvalidNote):
+        notes.add_signature(NOTE, line)
+
+
+def test_no_signature_is_added_to_a_note_that_is_full_or_none() -> None:
+    full = NOTE + "".join(f"— other{number} c2lnbmF0dXJl\n" for number in range(99))
+    assert notes.add_signature(full, "— other5 c2lnbmF0dXJl") == full
+    for note in (full, "no note"):
+        with pytest.raises(InvalidNote):
+            notes.add_signature(note, LINE)
+
+
+def test_the_signatures_of_a_note_are_told_in_their_order() -> None:
+    ours, theirs = notes.signatures(NOTE + LINE)
+    assert ours[:2] == (NAME, notes.key_id(NAME, PUBLIC))
+    assert theirs[0] == "witness.test"
+    PRIVATE.public_key().verify(ours[2], b"one\n\ntwo\n")
+    OTHER.public_key().verify(theirs[2], b"one\n\ntwo\n")
+    assert notes.text_of(NOTE + LINE) == "one\n\ntwo\n"
+
+
+def test_keys_of_other_types_are_read_but_open_nothing() -> None:
+    """The type is part of the key's id, so that one key under two types has two ids."""
+    other = notes.vkey(NAME, PUBLIC, b"\x04")
+    assert other != KEY
+    assert notes.parse_vkey_of_any_kind(other) == (NAME, b"\x04", PUBLIC)
+    with pytest.raises(InvalidNote, match="not an Ed25519 key"):
+        notes.open_note(NOTE, other)
+
+
 def test_a_checkpoint_reads_back() -> None:
     for size in (0, 1, 20852163):
         text = notes.checkpoint_text(NAME, size, merkle.EMPTY_ROOT)
