@@ -7,7 +7,7 @@ PY := .venv/bin/python
 # uv keeps its downloads where the user's cache is; the lock file pins every package by hash
 SYNC := $(UV) sync --quiet --frozen --inexact --no-python-downloads
 
-.PHONY: run test test-services lint openapi clean
+.PHONY: run test test-services torture bench lint openapi clean
 
 run: .venv/.runtime
 	@$(PYTHON) config/preflight.py run --installed
@@ -18,7 +18,12 @@ test: .venv/.test
 
 # The same tests against PostgreSQL with Redis as broker; both must be running. What touches neither is left out.
 PURE := tests/measures tests/clients tests/house/test_docs.py tests/house/test_design.py tests/house/test_styleguide.py \
-	tests/audits/test_sandbox.py tests/registry/test_identify_formats.py
+	tests/house/test_components.py tests/house/test_house.py \
+	$(patsubst %,tests/audits/test_%.py,artifacts charts sandbox) \
+	$(patsubst %,tests/registry/test_%.py,identify_formats model_signing) \
+	$(patsubst %,tests/trail/test_%.py,canonical cosigning dsse merkle notes packing tiles timestamps tlog_proof) \
+	$(patsubst %,tests/reports/test_%.py,card documents oscal pdf_signing renderings) \
+	$(patsubst %,tests/journeys/test_%_story.py,browser passkey)
 test-services: .venv/.test
 	@COUNTERSIGN_DATABASE_URL=$${COUNTERSIGN_TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} \
 	 COUNTERSIGN_BROKER_URL=$${COUNTERSIGN_TEST_BROKER_URL:-redis://127.0.0.1:6379/9} \
@@ -28,7 +33,7 @@ lint: .venv/.lint
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
-	@.venv/bin/mypy clients/verify.py clients/gate.py
+	@.venv/bin/mypy clients/verify.py clients/gate.py clients/witness.py
 	@.venv/bin/lint-imports --no-cache
 	@.venv/bin/djlint --lint --quiet templates
 	@$(PY) manage.py makemigrations --check --dry-run
@@ -36,8 +41,22 @@ lint: .venv/.lint
 openapi: .venv/.runtime
 	@$(PY) manage.py spectacular --fail-on-warn --file openapi.yaml
 
+# At least a thousand kills over producers, sequencers and signers, ten stops of the database and a full disk; then SQLite
+torture: .venv/.test
+	@$(PY) -m tests.torture.hammer --kills 1000 --rounds 10 --fill
+	@$(PY) -m tests.torture.hammer --sqlite --kills 200 --rounds 2 --inject 150
+
+# Speed, beside what it is compared with; needs PostgreSQL. The peers get an environment of their own.
+bench: .venv/.runtime .bench/.made
+	@$(PY) -m bench.trail --write
+
+.bench/.made: bench/peers.txt | .tools/bin/uv
+	@$(UV) venv --quiet --python $(PYTHON) .bench
+	@$(UV) pip install --quiet --python .bench/bin/python -r bench/peers.txt
+	@touch $@
+
 clean:
-	rm -rf .venv .tools .data
+	rm -rf .venv .tools .data .bench
 
 .tools/bin/uv:
 	@$(PYTHON) config/preflight.py

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
+from config.past import banner
 from governance import waiting
 from people import queries
 from people.models import User
@@ -20,6 +21,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     roles = sorted({Role(grant.role).label for grant in user.held_grants})
     return {
         "account_roles": roles,
+        "past": banner(request),
         "inbox_count": SimpleLazyObject(lambda: waiting.signatures(user)),
         "may_administer": queries.may_anywhere(user, Duty.ADMINISTER),
+        "visits": any(grant.role in {Role.AUDITOR, Role.ADMINISTRATOR} for grant in user.held_grants),
     }

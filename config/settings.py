@@ -20,12 +20,36 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA / "keys" / "s
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("TRUSTED_ORIGINS", default=[])
 HTTPS = env.bool("HTTPS", default=False)
+# Passkeys are bound to this host name. Whoever changes it makes every passkey useless.
+RP_ID = env.str("RP_ID", default="localhost")
+PASSKEY_ORIGINS = env.list("PASSKEY_ORIGINS", default=[])
 
 # The log's name in every checkpoint and key; it must never change for a running installation.
 LOG_ORIGIN = env.str("LOG_ORIGIN", default="countersign.local/trail")
 SIGNING_KEY = env.str("SIGNING_KEY", default="")
 SIGNING_KEY_PATH = DATA / "keys" / "signing_key.pem"
+COSIGNER_KEY = env.str("COSIGNER_KEY", default="")
+COSIGNER_KEY_PATH = DATA / "keys" / "cosigner_key.pem"
+# what was last signed: outside the database, so that a restored database is noticed
+SIGNER_STATE = Path(env.str("SIGNER_STATE", default=str(DATA / "keys" / "signed_tree.json")))
+# the certificate that signs PDFs and its key, as PEM files; without them one is made and kept at the path
+PDF_CERTIFICATE = env.str("PDF_CERTIFICATE", default="")
+PDF_KEY = env.str("PDF_KEY", default="")
+PDF_SIGNING_PATH = DATA / "keys" / "pdf_signing.pem"
+# who outside holds checkpoints (trail/anchors.py)
+ANCHOR_DIR = env.str("ANCHOR_DIR", default="")
+TSA_URL = env.str("TSA_URL", default="")
+TSA_ROOTS = env.str("TSA_ROOTS", default="")
+WITNESSES = env.list("WITNESSES", default=[])
+ANCHOR_MINUTES = env.int("ANCHOR_MINUTES", default=60)
+# where entries are sent on to (trail/forwarding.py)
+FORWARD = env.list("FORWARD", default=[])
+FORWARD_SECRET = env.str("FORWARD_SECRET", default="")
+FORWARD_CLEAR = env.bool("FORWARD_CLEAR", default=False)
 EVIDENCE_ROOT = DATA / "files"
+# the states of the past that somebody looked at; made again from the trail whenever they are gone
+PAST_ROOT = Path(env.str("PAST_ROOT", default=str(DATA / "past")))
+PAST_KEPT = env.int("PAST_KEPT", default=8)
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_MB", default=100) * 1024 * 1024
 
 INSTALLED_APPS = [
@@ -51,6 +75,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "trail.actions.ActionMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
@@ -62,6 +87,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "people.reading.ReadingMiddleware",
+    "config.past.PastMiddleware",
     "config.errors.DomainErrorMiddleware",
     "config.intake.IntakeMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -96,6 +123,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # FULL: what was acknowledged is there after a power cut
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
     }
+else:
+    # the trail's own statements are prepared; a pooler that hands connections round between transactions forbids it
+    pooled = env.bool("POOLED", default=False)
+    DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = None if pooled else 5
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = pooled
+DATABASE_ROUTERS = ["trail.past.PastRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "people.User"
@@ -185,6 +218,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.every_get_takes_a_moment",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "JobStatus": "audits.models.Job.Status",
         "PromotionStatus": "governance.models.promotion.Promotion.Status",

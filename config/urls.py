@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from config import errors, health
+from config import errors, health, past
 
 ROOMS = ("reports", "governance", "audits", "registry", "people", "trail")
 
@@ -24,6 +24,8 @@ def api(room: str) -> URLResolver:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", login_not_required(health.alive)),
     path("readyz", login_not_required(health.ready)),
+    path("past/", past.look_back, name="look-back"),
+    path("past/leave/", past.look_at_now, name="look-at-now"),
     path("api/v1/", include([api(room) for room in ROOMS])),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),

@@ -23,6 +23,7 @@ from governance import policies, promotion, signoff, tiering
 from people import membership
 from people.models import Meaning, Unit
 from people.roles import Role
+from people.signing import Password
 from registry import cards, datasets, environments, importing, inventory, mapping, versions
 from registry.models import Dataset, Environment, RegisteredModel, Version
 from trail.actors import SYSTEM
@@ -227,4 +228,6 @@ def promote(version: Version, production: Environment) -> None:
 
 
 def sign(asked: Any, login: str, role: Role, meaning: Meaning, comment: str) -> None:
-    signoff.sign(promotion=asked, role=role, meaning=meaning, password=PASSWORD, comment=comment, actor=get(login))
+    signoff.sign(
+        promotion=asked, role=role, meaning=meaning, credential=Password(PASSWORD), comment=comment, actor=get(login)
+    )

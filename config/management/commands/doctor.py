@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 
 from config import celery_app, preflight
-from trail import keys
+from trail import forwarding, guards, keys, ledger
 
 
 class Command(BaseCommand):
@@ -66,20 +66,10 @@ def database() -> str | None:
 
 def triggers() -> str | None:
     """The ledger's own defences in the database."""
-    catalogue = {
-        "sqlite": "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'trail\\_%' ESCAPE '\\'",
-        "postgresql": "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'trail\\_%' AND tgenabled = 'A'",
-    }
     if database():
         return "can't be looked at before the database is in order (see above)."
-    expected = {"sqlite": 9, "postgresql": 6}[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(catalogue[connection.vendor])
-        found = cursor.fetchone()[0]
-    if found < expected:
-        gone = f"{expected - found} of {expected} triggers that keep the trail append-only are gone."
-        return f"{gone} Find out who removed them."
-    return None
+    lacks = [f"{table}: {sentence}" if table else sentence for table, sentence in guards.lacking()]
+    return f"{' '.join(lacks)} Find out who did that." if lacks else None
 
 
 def broker() -> str | None:
@@ -107,6 +97,14 @@ def signing_key() -> str | None:
     return None
 
 
+def forwarded() -> str | None:
+    """Whether every receiver of COUNTERSIGN_FORWARD has what it should."""
+    if not settings.FORWARD or database():
+        return None
+    late = [reach for reach in forwarding.reached(ledger.size_and_root()[0]) if reach.is_late]
+    return "; ".join(f"{reach.target} {reach.sentence}" for reach in late) + "." if late else None
+
+
 LOOKS: dict[str, Callable[[], str | None]] = {
     "Python": preflight.wrong_python,
     "system libraries": preflight.missing_libraries,
@@ -115,4 +113,5 @@ LOOKS: dict[str, Callable[[], str | None]] = {
     "append-only triggers": triggers,
     "broker": broker,
     "signing key": signing_key,
+    "forwarding": forwarded,
 }
