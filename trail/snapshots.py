@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -88,7 +89,8 @@ def _connected(look: Look, path: Path) -> DatabaseWrapper:
     found = _database(look.alias, path)
     found.ensure_connection()
     with suppress(FileNotFoundError):  # another process tidied it away; what is open stays readable
-        os.utime(path)
+        now = time.time_ns()  # the file system's own clock is too coarse to tell two looks apart
+        os.utime(path, ns=(now, now))
     return found
 
 
@@ -140,10 +142,10 @@ def _tidy(newest: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _looked_at(path: Path) -> float:
+def _looked_at(path: Path) -> int:
     with suppress(FileNotFoundError):
-        return path.stat().st_mtime
-    return 0.0
+        return path.stat().st_mtime_ns
+    return 0
 
 
 def _build(path: Path, at: datetime) -> None:
