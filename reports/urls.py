@@ -1,7 +1,8 @@
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from reports import api, views, workspace
+from reports import views, workspace
+from reports.api import engagements, packs
 from trail import things
 
 app_name = "reports"
@@ -27,11 +28,22 @@ urlpatterns: list[URLPattern] = [
     path("engagements/<uuid:pk>/close/", workspace.engagement_close, name="engagement-close"),
 ]
 api_urlpatterns: list[URLPattern] = [
-    path("versions/<uuid:pk>/card.<str:kind>", api.Card.as_view(), name="card"),
-    path("versions/<uuid:pk>/packs/", api.VersionPacks.as_view(), name="version-packs"),
-    path("packs/", api.PackList.as_view(), name="pack-list"),
-    path("packs/<uuid:pk>/", api.PackDetail.as_view(), name="pack-detail"),
-    path("packs/<uuid:pk>/download/", api.PackDownload.as_view(), name="pack-download"),
+    path("versions/<uuid:pk>/card.<str:kind>", packs.Card.as_view(), name="card"),
+    path("versions/<uuid:pk>/packs/", packs.VersionPacks.as_view(), name="version-packs"),
+    path("packs/", packs.PackList.as_view(), name="pack-list"),
+    path("packs/<uuid:pk>/", packs.PackDetail.as_view(), name="pack-detail"),
+    path("packs/<uuid:pk>/download/", packs.PackDownload.as_view(), name="pack-download"),
+    path("engagements/", engagements.EngagementList.as_view(), name="engagement-list"),
+    path("engagements/<uuid:pk>/", engagements.EngagementDetail.as_view(), name="engagement-detail"),
+    path("engagements/<uuid:pk>/samples/", engagements.EngagementSamples.as_view(), name="engagement-draw"),
+    path("engagements/<uuid:pk>/requests/", engagements.EngagementRequests.as_view(), name="engagement-ask"),
+    path(
+        "engagements/<uuid:pk>/requests/<uuid:asked>/answer/",
+        engagements.EngagementAnswer.as_view(),
+        name="engagement-answer",
+    ),
+    path("engagements/<uuid:pk>/packs/", engagements.EngagementPacks.as_view(), name="engagement-pack"),
+    path("engagements/<uuid:pk>/close/", engagements.EngagementClose.as_view(), name="engagement-close"),
 ]
 
 things.declare("reports.pack", under=["packs"])

@@ -29,7 +29,7 @@ from people.tokens import SCOPES
 from registry import mapping
 from registry.cards import SECTIONS
 from registry.models import ColumnRole, CustomField
-from reports.api import FORMATS
+from reports.cards.files import FORMATS
 from trail.events import SENTENCES
 
 ROOT = Path(settings.BASE_DIR)

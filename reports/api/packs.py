@@ -130,8 +130,8 @@ class VersionPacks(APIView):
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """Ask for an evidence pack. It is built in the background: follow the Location until `download` is there."""
         version = registry.version(_user(request), pk)
-        given = _given(request, PackRequest)
-        return _accepted(request, packs.request(versions=[version], actor=_user(request), **given))
+        asked = given(request, PackRequest)
+        return accepted(request, packs.request(versions=[version], actor=_user(request), **asked))
 
 
 class PackList(APIView):
@@ -145,23 +145,24 @@ class PackList(APIView):
         """Ask for one pack of several versions, or of every model of a unit: its newest version and what is deployed.
 
         It is built in the background: follow the Location until `download` is there."""
-        user, given = _user(request), _given(request, PacksRequest)
-        named, unit = given.pop("versions", None), given.pop("unit", None)
+        user, asked = _user(request), given(request, PacksRequest)
+        named, unit = asked.pop("versions", None), asked.pop("unit", None)
         if (named is None) == (unit is None):
             raise BadInput("Name either versions, or a unit.", where="versions")
         if unit is not None:
-            pack = packs.request_unit(unit=registry.unit(user, unit), actor=user, **given)
+            pack = packs.request_unit(unit=registry.unit(user, unit), actor=user, **asked)
         else:
-            pack = packs.request(versions=_versions(user, named or []), actor=user, **given)
-        return _accepted(request, pack)
+            pack = packs.request(versions=_versions(user, named or []), actor=user, **asked)
+        return accepted(request, pack)
 
 
-def _given(request: Request, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+def given(request: Request, shape: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """What the request brings, in this shape."""
     data = body(request)
     refuse_unknown(data, set(shape().fields))
-    given = shape(data=data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
+    read = shape(data=data)
+    read.is_valid(raise_exception=True)
+    return dict(read.validated_data)
 
 
 def _versions(user: User, named: list[uuid.UUID]) -> list[Version]:
@@ -172,7 +173,8 @@ def _versions(user: User, named: list[uuid.UUID]) -> list[Version]:
     return [found[pk] for pk in named]
 
 
-def _accepted(request: Request, pack: Pack) -> Response:
+def accepted(request: Request, pack: Pack) -> Response:
+    """A worker builds it: where to follow it."""
     shown = PackData(pack, context={"request": request}).data
     return Response(shown, status=202, headers={"Location": shown["url"]})
 
