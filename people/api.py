@@ -1,10 +1,11 @@
-"""People over the API: who there is, adding them, their roles, suspension and tokens. For administrators."""
+"""People over the API: who there is, adding them, their roles, suspension, tokens, and erasing their data."""
 
 from __future__ import annotations
 
 from typing import Any, cast
 from uuid import UUID
 
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -13,8 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from people import membership, queries, tokens
-from people.models import ApiToken, RoleGrant, Unit, User
+from people import erasing, membership, queries, tokens
+from people.models import ApiToken, Erasure, RoleGrant, Unit, User
 from people.roles import Role
 from trail.errors import BadInput
 
@@ -65,6 +66,20 @@ class RoleInput(serializers.Serializer[Any]):
 
 class WhyInput(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, default=REASON)
+
+
+class ErasureData(serializers.ModelSerializer[Erasure]):
+    class Meta:
+        model = Erasure
+        fields = ["id", "person", "basis", "asked_by", "asked_at", "approved_by", "done_at"]
+
+
+class ApprovalInput(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=1000, help_text="Why; it stands in the trail.")
+
+
+class ErasureInput(ApprovalInput):
+    basis = serializers.ChoiceField(choices=Erasure.Basis.choices, help_text="The ground, by GDPR, Art. 17 (1).")
 
 
 class UserList(APIView):
@@ -121,6 +136,34 @@ class UserSuspend(APIView):
         return Response(UserData(user).data)
 
 
+class UserErasure(APIView):
+    @extend_schema(operation_id="users_erasure", responses=ErasureData)
+    def get(self, request: Request, pk: UUID) -> Response:
+        """The last erasure that was asked for; 404 if there was none."""
+        asked = _user(request, pk).erasures.order_by("-asked_at").first()
+        if asked is None:
+            raise Http404
+        return Response(ErasureData(asked).data)
+
+    @extend_schema(operation_id="users_ask_erasure", request=ErasureInput, responses={201: ErasureData})
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Ask that the data of somebody suspended be erased. An administrator does."""
+        person = _user(request, pk)
+        asked = erasing.ask(person=person, actor=_me(request), **_given(ErasureInput, request))
+        return Response(ErasureData(asked).data, status=201)
+
+
+class ErasureApprove(APIView):
+    scope = "sign"
+
+    @extend_schema(operation_id="users_approve_erasure", request=ApprovalInput, responses=ErasureData)
+    def post(self, request: Request, pk: UUID) -> Response:
+        """Erase, for good. A compliance officer does, and never whoever asked."""
+        asked = get_object_or_404(_user(request, pk).erasures.select_related("person__unit"), done_at=None)
+        erasing.approve(asked=asked, actor=_me(request), **_given(ApprovalInput, request))
+        return Response(ErasureData(asked).data)
+
+
 class TokenRevoke(APIView):
     @extend_schema(operation_id="tokens_revoke", request=WhyInput, responses={204: None})
     def post(self, request: Request, pk: UUID) -> Response:
@@ -136,6 +179,8 @@ def _me(request: Request) -> User:
 def _given(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     data = shape(data=request.data)
     data.is_valid(raise_exception=True)
+    if unknown := sorted(set(request.data) - set(data.fields)):
+        raise BadInput(f"There is no field “{unknown[0][:60]}” here.", where=unknown[0])
     return dict(data.validated_data)
 
 

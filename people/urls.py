@@ -29,6 +29,8 @@ api_urlpatterns = [
     path("users/", api.UserList.as_view(), name="user-list"),
     path("users/<uuid:pk>/roles/", api.UserRoles.as_view(), name="role-grant"),
     path("users/<uuid:pk>/suspend/", api.UserSuspend.as_view(), name="user-suspend"),
+    path("users/<uuid:pk>/erasure/", api.UserErasure.as_view(), name="erasure"),
+    path("users/<uuid:pk>/erasure/approve/", api.ErasureApprove.as_view(), name="erasure-approve"),
     path("roles/<uuid:pk>/revoke/", api.RoleRevoke.as_view(), name="role-revoke"),
     path("tokens/<uuid:pk>/revoke/", api.TokenRevoke.as_view(), name="token-revoke"),
 ]

@@ -230,6 +230,7 @@ def given(story: Story, bank: Bank, things: dict[str, Any]) -> dict[str, dict[st
         "api/v1/units/": {"name": "New", "parent": unit},
         "api/v1/users/": {"email": "new@bank.example", "name": "New", "unit": unit},
         "api/v1/users/<uuid:pk>/roles/": {"role": "validator", "unit": unit},
+        "api/v1/users/<uuid:pk>/erasure/": {"basis": "consent", **reason},
         "api/v1/engagements/": {
             "title": "New",
             "unit": unit,
