@@ -22,10 +22,10 @@ from people.signing import Held
 from trail import checkpoints, queries
 from trail.canonical import digest
 from trail.errors import Objection, Refused
-from trail.models import Entry, Leaf
+from trail.models import Leaf
+from trail.shown import Shown, latest
 
 SIGNATURE = "signature:"
-MOST_ENTRIES = 8
 # what a reader looks for first; whatever else there is follows
 FIRST = ("meaning_text", "signer", "role", "meaning", "comment", "shown_at", "dossier", "dossier_digest")
 FIRST_OF_DOSSIER = (
@@ -253,9 +253,8 @@ class Page:
             return Receipt(released, 0, refused.objections)
 
     @property
-    def entries(self) -> list[Entry]:
-        found = queries.entries(units=self.user.unit_paths).filter(subject_id=str(self.promotion.pk))
-        return list(found[:MOST_ENTRIES])
+    def entries(self) -> list[Shown]:
+        return latest([self.promotion.pk], units=self.user.unit_paths)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -13,11 +13,12 @@ from typing import Any
 from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString, mark_safe
 
-from trail import events, things
+from trail import events, queries, things
 from trail.models import Entry
 
 # quiet, and nothing that a value could say itself
 ERASED: SafeString = mark_safe('<span class="not-stated">erased</span>')
+EXCERPT = 8
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,12 @@ class Group:
 def shown(entries: Sequence[Entry]) -> list[Shown]:
     pages = things.links((entry.subject_type, entry.subject_id) for entry in entries)
     return [Shown(entry, pages.get((entry.subject_type, entry.subject_id), "")) for entry in entries]
+
+
+def latest(about: Iterable[object], *, units: Iterable[str]) -> list[Shown]:
+    """The last entries about these things that a reader of these units may see, newest first."""
+    found = queries.entries(units=units).filter(subject_id__in=[str(each) for each in about])
+    return shown(list(found[:EXCERPT]))
 
 
 def groups(entries: Sequence[Entry], after: Entry | None) -> list[Group]:

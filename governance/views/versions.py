@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from governance import figures, gates, promotion, queries
 from governance.forms import ReasonForm, RequestForm
+from governance.models import Promotion
 from governance.views.posting import attempt
 from people.access import objections_to
 from people.models import User
@@ -20,11 +22,9 @@ from people.roles import Duty
 from registry import queries as registry
 from registry.models import Version
 from registry.stages import MOVES, IllegalMove, Stage, Verb
-from trail import queries as trail
 from trail.errors import Objection
-from trail.models import Entry
+from trail.shown import latest
 
-MOST_ENTRIES = 8
 ASKED = "Asked for on the version’s page"
 
 
@@ -76,7 +76,7 @@ def shown(
         "successors": registry.lineage(user).filter(from_version=version),
         "promotions": promotions,
         "deployments": version.deployments.select_related("environment"),
-        "entries": _entries(user, version, [each.pk for each in promotions]),
+        "entries": latest(_subjects(version, promotions), units=user.unit_paths),
         "may_not_request": objections_to(user, Duty.REQUEST, version.unit_path),
         "may_not_measure": objections_to(user, Duty.MEASURE, version.unit_path),
         "may_not_retire": _may_not_retire(user, version),
@@ -97,10 +97,8 @@ def _may_not_retire(user: User, version: Version) -> list[Objection]:
     return found
 
 
-def _entries(user: User, version: Version, promotions: list[UUID]) -> list[Entry]:
-    about = [version.pk, *promotions, *version.runs.values_list("pk", flat=True)]
-    found = trail.entries(units=user.unit_paths).filter(subject_id__in=[str(each) for each in about])
-    return list(found[:MOST_ENTRIES])
+def _subjects(version: Version, promotions: Iterable[Promotion]) -> list[UUID]:
+    return [version.pk, *[each.pk for each in promotions], *version.runs.values_list("pk", flat=True)]
 
 
 def _user(request: HttpRequest) -> User:

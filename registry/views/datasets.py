@@ -16,7 +16,7 @@ from registry import datasets, listing, queries
 from registry.forms import refusals
 from registry.forms.datasets import DatasetForm
 from registry.forms.lists import DatasetFilter
-from registry.views import facts
+from trail.shown import latest
 
 PAGE_SIZE = 50
 
@@ -44,7 +44,7 @@ def dataset_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "dataset": dataset,
         "uses": queries.lineage(user).filter(from_dataset=dataset),
         "runs": listing.runs_on(user, dataset),
-        "entries": facts.latest_entries([dataset]),
+        "entries": latest([dataset.pk], units=user.unit_paths),
     }
     return render(request, "registry/dataset_detail.html", context)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -18,10 +18,7 @@ from registry.forms.groups import GROUPS
 from registry.forms.inventory import LABELS
 from registry.models import CustomField, Lineage, RegisteredModel, Version
 from registry.stages import Stage
-from trail import queries as trail
-from trail.models import Governed, Leaf
 
-LATEST = 10
 Group = tuple[str, list[dict[str, Any]]]
 
 
@@ -72,11 +69,6 @@ def edges(user: User, model: RegisteredModel) -> dict[str, list[Lineage]]:
         "feeds": [edge for edge in found if edge.from_model_id == model.pk],
         "made_from": [edge for edge in found if edge.to_version_id],
     }
-
-
-def latest_entries(rows: Iterable[Governed]) -> list[Leaf]:
-    """The last entries of the trail about these rows, newest first."""
-    return list(trail.about([row.pk for row in rows]).order_by("-index")[:LATEST])
 
 
 def chosen_unit(user: User, given: str | None) -> Unit | None:

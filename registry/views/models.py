@@ -20,6 +20,7 @@ from registry.forms.inventory import ModelForm
 from registry.forms.lists import ModelFilter
 from registry.models import RegisteredModel
 from registry.views import facts
+from trail.shown import latest
 
 PAGE_SIZE = 50
 
@@ -52,7 +53,7 @@ def model_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "deployments": listing.deployments_of(model),
         "groups": facts.groups(model),
         "lineage": facts.edges(user, model),
-        "entries": facts.latest_entries([model, *versions]),
+        "entries": latest([model.pk, *[each.pk for each in versions]], units=user.unit_paths),
         "objections": objections_to(user, Duty.REGISTER, model.unit_path),
     }
     return render(request, "registry/model_detail.html", context)
