@@ -6,24 +6,32 @@ Signatures keep their printed name: records that a law asks for are not erased (
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
-from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from people.access import require
 from people.events import Event
 from people.membership import require_over
-from people.models import Erasure, User
+from people.models import Erasure, Passkey, User
 from people.roles import Duty
 from trail import erasure
 from trail.actors import Subject
 from trail.errors import BadInput, Objection, Refused
 from trail.events import Event as Trail
 from trail.models import Entry
-from trail.record import one_action, recording
+from trail.record import recording, together
 
 ERASED_NAME = "Erased person"
+ERASED_PASSKEY = "Erased passkey"
+# words which somebody chose for what is theirs alone: the entries that hold them, and under which name
+OWN_WORDS = {
+    Event.PASSKEY_ADDED.value: "facts.name",
+    Event.PASSKEY_REMOVED.value: "facts.name",
+    Event.METHODS_RESET.value: "facts.names",
+}
 
 
 def ask(*, person: User, basis: str, actor: User, reason: str) -> Erasure:
@@ -41,37 +49,37 @@ def ask(*, person: User, basis: str, actor: User, reason: str) -> Erasure:
 
 def approve(*, asked: Erasure, actor: User, reason: str) -> None:
     """Erase: out of the account, out of every payload that says the name or the address, out of the row's images."""
-    refused: Refused | None = None
-    with one_action(), transaction.atomic():
-        try:
-            _erase(asked, actor, reason)
-        except Refused as standing:  # before anything went; its entry commits with this transaction
-            refused = standing
-    if refused:
-        raise refused
+    with together():
+        _erase(asked, actor, reason)
 
 
 def _erase(asked: Erasure, actor: User, reason: str) -> None:
     person, email = asked.person, asked.person.email
     nobody = Subject("people.user", str(person.pk), ERASED_NAME, person.unit.path)
-    found = list({entry.pk: entry for entry in erasure.mentions([person.name, email])}.values())
-    batches = _batches(found)
+    rows: list[User | Passkey] = [person, *person.passkeys.all()]
+    batches = _batches({entry.pk: entry for entry in [*erasure.mentions([person.name, email]), *_own(person)]})
     for batch in batches:
         with recording(Trail.ERASED, actor=actor, reason=reason, subject=nobody) as entry:
             require(actor, Duty.ERASE, person.unit.path)
             _refuse_alone(asked, actor)
-            erasure.erase(entry, batch, _says(person), rows=person.subject)
+            erasure.erase(entry, batch, _says(person), rows=rows)
             entry.facts |= {"basis": asked.get_basis_display(), "asked_by": asked.asked_by_id}
             if batch is batches[-1]:
-                _empty(person)
-                entry.save(person)
+                for row in rows:
+                    _empty(row)
+                    entry.save(row)
                 asked.approved_by, asked.done_at = actor, timezone.now()
                 entry.save(asked)
     for table in (AccessAttempt, AccessLog, AccessFailureLog):
         table.objects.filter(username=email).delete()
 
 
-def _batches(found: list[Entry]) -> list[list[Entry]]:
+def _own(person: User) -> QuerySet[Entry]:
+    return Entry.objects.filter(type__in=OWN_WORDS, subject_id=str(person.pk))
+
+
+def _batches(entries: dict[UUID, Entry]) -> list[list[Entry]]:
+    found = list(entries.values())
     return [found[at : at + erasure.MOST] for at in range(0, len(found), erasure.MOST)] or [found]
 
 
@@ -79,14 +87,18 @@ def _says(person: User) -> erasure.Chooses:
     name, email = person.name, person.email
 
     def chooses(entry: Entry, field: str, value: Any) -> bool:
-        return name in str(value) or email in str(value)
+        own = entry.subject_id == str(person.pk) and OWN_WORDS.get(entry.type) == field
+        return own or name in str(value) or email in str(value)
 
     return chooses
 
 
-def _empty(person: User) -> None:
-    person.name, person.email, person.is_active = ERASED_NAME, f"erased-{person.pk}@invalid", False
-    person.set_unusable_password()
+def _empty(row: User | Passkey) -> None:
+    if isinstance(row, Passkey):
+        row.name, row.removed_at = ERASED_PASSKEY, row.removed_at or timezone.now()
+        return
+    row.name, row.email, row.is_active = ERASED_NAME, f"erased-{row.pk}@invalid", False
+    row.set_unusable_password()
 
 
 def _objections(person: User) -> list[Objection]:

@@ -16,7 +16,7 @@ from people import membership
 from people.access import require
 from people.events import Event as People
 from people.models import Unit, User
-from people.queries import roles_at
+from people.queries import below, live_grants, roles_at
 from people.roles import Duty, Role
 from registry import words
 from registry.models import RegisteredModel, Version
@@ -27,7 +27,7 @@ from reports.models import Engagement, EvidenceRequest, Pack, Sample, SampledMod
 from trail.canonical import canonical, digest
 from trail.errors import BadInput, Objection, Refused
 from trail.models import Entry
-from trail.record import one_action, recording
+from trail.record import recording, together
 
 LONGEST_TITLE, LONGEST_SEED, LONGEST_TEXT = 200, 100, 4000
 LONGEST_DAYS = 366
@@ -38,27 +38,43 @@ def open_engagement(
 ) -> Engagement:
     """Let someone in as the auditor of a unit until a moment. An administrator does; the role ends by itself.
 
-    Someone who audits the unit anyway keeps their role.
+    Someone who audits the unit for good keeps their role; nobody is let in twice at a time, since the first visit to
+    end would end the other's role.
     """
     title = words.line(title, where="title", most=LONGEST_TITLE, needed=True)
     if not timezone.now() < ends_at <= timezone.now() + timedelta(days=LONGEST_DAYS):
         raise BadInput(f"An engagement ends within {LONGEST_DAYS} days from now.", where="ends_at")
-    with one_action():
+    with together():
         grant = None
-        if Role.AUDITOR not in roles_at(auditor, unit.path):
+        if not _audits_for_good(auditor, unit):
             grant = membership.grant(
                 user=auditor, role=Role.AUDITOR, unit=unit, actor=actor, reason=reason, ends_at=ends_at
             )
         engagement = Engagement(title=title, unit=unit, auditor=auditor, grant=grant, opened_by=actor, ends_at=ends_at)
         with recording(Event.ENGAGEMENT_OPENED, actor=actor, reason=reason, subject=engagement) as entry:
             require(actor, Duty.ADMINISTER, unit.path)
+            if standing := _objections_to_letting_in(auditor, actor):
+                raise Refused(standing)
             entry.facts = {"auditor": auditor.name}
             return entry.create(engagement, "title", "unit", "auditor", "ends_at")
 
 
+def _audits_for_good(auditor: User, unit: Unit) -> bool:
+    held = live_grants(auditor).filter(role=Role.AUDITOR, ends_at=None)
+    return any(below(unit.path, grant.unit.path) for grant in held)
+
+
+def _objections_to_letting_in(auditor: User, actor: User) -> list[Objection]:
+    if actor.pk == auditor.pk:
+        return [Objection("own_visit", "Nobody opens their own audit.", "Ask another administrator.")]
+    if not auditor.is_active:
+        return [Objection("suspended", f"{auditor.name} is suspended.", "Choose somebody who has access.")]
+    return []
+
+
 def close(*, engagement: Engagement, actor: User, reason: str) -> None:
     """End a visit before its time, and the role with it."""
-    with one_action():
+    with together():
         with recording(Event.ENGAGEMENT_CLOSED, actor=actor, reason=reason, subject=engagement) as entry:
             require(actor, Duty.ADMINISTER, engagement.unit_path)
             _require_open(engagement)
@@ -165,7 +181,7 @@ def _is_id(text: str) -> bool:
 
 def pack(*, engagement: Engagement, actor: User, reason: str) -> Pack:
     """One evidence pack of everything that was looked at."""
-    _require_open(engagement)
+    _require_auditor(engagement, actor)
     if not (found := looked_at(engagement)):
         raise BadInput("No version was looked at yet: open the pages of some first.", where="engagement")
     scope = f"What {engagement.auditor.name} looked at in {engagement.unit.name}"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 
 from trail import snapshots
-from trail.actors import Subject
 from trail.models import Entry, Image, Payload
 from trail.record import Draft
 
@@ -29,8 +28,8 @@ def mentions(texts: list[str]) -> Iterator[Entry]:
         yield from Entry.objects.filter(pk__in=holding.values("pk"))
 
 
-def erase(draft: Draft, entries: list[Entry], chooses: Chooses, *, rows: Subject | None = None) -> None:
-    """Take the chosen values out of the entries' payloads, and the images of a row, in the caller's recording.
+def erase(draft: Draft, entries: list[Entry], chooses: Chooses, *, rows: Iterable[models.Model] = ()) -> None:
+    """Take the chosen values out of the entries' payloads, and the images of these rows, in the caller's recording.
 
     The recording's facts list what went from which entry, so that a value missing without a reason is noticed.
     """
@@ -38,9 +37,10 @@ def erase(draft: Draft, entries: list[Entry], chooses: Chooses, *, rows: Subject
     for entry in entries[:MOST]:
         if names := _take(entry, chooses):
             gone[str(entry.pk)] = names
-    images = Image.objects.none()
-    if rows is not None:
-        images = Image.objects.filter(row_type=rows.type, row_id=rows.id).exclude(disclosed=None)
+    about = models.Q(pk__in=[])
+    for row in rows:
+        about |= models.Q(row_type=row._meta.label_lower, row_id=str(row.pk))
+    images = Image.objects.filter(about).exclude(disclosed=None)
     listed = sorted(images.values_list("pk", flat=True))
     images.update(disclosed=None)
     draft.facts |= {"count": len(gone), "entries": gone, "images": listed}

@@ -25,6 +25,8 @@ Row = TypeVar("Row", bound=models.Model)
 
 # what the entries of one request, command or job have in common
 current_action: ContextVar[uuid.UUID | None] = ContextVar("current_action", default=None)
+# what was refused in a `together` that is still open
+_tried: ContextVar[list[tuple[Draft, Refused]] | None] = ContextVar("_tried", default=None)
 
 LONGEST_REASON = 10_000
 # what of a refusal is kept, so that its entry always fits
@@ -149,7 +151,10 @@ def recording(event: Vocabulary, *, actor: Acts, reason: str, subject: HasSubjec
             ledger.append(draft.sealed())
     except Refused as refused:
         if draft.about is not None:
-            _record_refusal(draft, refused)
+            if (tried := _tried.get()) is not None:
+                tried.append((draft, refused))
+            else:
+                _record_refusal(draft, refused)
         raise
 
 
@@ -182,3 +187,21 @@ def one_action() -> Iterator[None]:
         yield
     finally:
         current_action.reset(before)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Recordings opened in here are one action and commit together or not at all.
+
+    What was refused among them is on record whatever becomes of the rest: it is written when that is decided.
+    """
+    tried: list[tuple[Draft, Refused]] = []
+    with one_action():
+        before = _tried.set(tried)
+        try:
+            with transaction.atomic():
+                yield
+        finally:
+            _tried.reset(before)
+            for draft, refused in tried:
+                _record_refusal(draft, refused)

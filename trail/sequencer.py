@@ -11,14 +11,15 @@ from trail import ledger
 
 log = logging.getLogger(__name__)
 
-PAUSE = 0.1
+PAUSE = 0.25
 
 
 def run_until(stopping: threading.Event) -> None:
     while not stopping.is_set():
         try:
-            while ledger.waits() and ledger.integrate():
-                pass
+            if ledger.waits():
+                while ledger.integrate() == ledger.BATCH:  # rest after a few: a place costs far less among many
+                    pass
         except Exception:  # it must outlive whatever the database does
             log.exception("The sequencer was interrupted; trying again in a second.")
             connection.close()

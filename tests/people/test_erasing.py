@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from people import erasing, membership
-from people.models import Erasure, User
+from people import credentials, erasing, membership
+from people.models import Erasure, Passkey, User
 from people.roles import Role
 from tests import personas
+from tests.passkeys import add
 from tests.personas import PASSWORD, WHY, Bank
 from trail import checkpoints, merkle
 from trail.errors import BadInput, Refused
@@ -45,6 +46,19 @@ def test_nothing_that_can_be_read_names_them(leaver: User, administrator: User, 
     assert account.email == f"erased-{leaver.pk}@invalid"
     opened = Entry.objects.get(type="people.unit.opened", actor_id=str(leaver.pk))
     assert opened.sentence == "[erased] opened the unit Leasing"
+
+
+def test_what_they_called_their_passkeys_goes_too(bank: Bank, administrator: User, compliance_officer: User) -> None:
+    leaver = personas.person("Pat Passkey", home=bank.retail, at=bank.retail)
+    add(leaver, name="My daughter’s phone")
+    credentials.reset(person=leaver, actor=administrator, reason="Left at home")
+    membership.suspend(user=leaver, actor=administrator, reason=WHY)
+    erasing.approve(asked=asked(leaver, administrator), actor=compliance_officer, reason=WHY)
+    for kept in (*Payload.objects.all(), *Image.objects.all()):
+        assert b"daughter" not in bytes(kept.disclosed or b"")
+    assert set(Passkey.objects.values_list("name", flat=True)) == {"Erased passkey"}
+    assert not Passkey.objects.filter(removed_at=None).exists()
+    assert all(Passkey.objects.values_list("public_key", flat=True))  # what they signed stays verifiable
 
 
 def test_every_proof_from_before_holds(leaver: User, administrator: User, compliance_officer: User) -> None:

@@ -75,6 +75,39 @@ class TestOpening:
         engagements.close(engagement=visit, actor=administrator, reason="Done")
         assert roles_at(again(auditor), bank.retail.path) == {Role.AUDITOR}
 
+    def test_nobody_is_let_in_twice_at_a_time(
+        self, bank: Bank, visit: Engagement, visitor: User, administrator: User
+    ) -> None:
+        """The first visit to end would end the other's role."""
+        before = Entry.objects.count()
+        with pytest.raises(BadInput, match="is Auditor in Retail already"):
+            engagements.open_engagement(
+                title="Thematic", unit=bank.retail, auditor=visitor, ends_at=timezone.now() + timedelta(days=30),
+                actor=administrator, reason=WHY,
+            )  # fmt: skip
+        assert (Engagement.objects.get(), Entry.objects.count()) == (visit, before)
+
+    def test_nobody_opens_their_own(self, bank: Bank) -> None:
+        both = personas.person("Bo Both", Role.ADMINISTRATOR, Role.AUDITOR, home=bank.root, at=bank.root)
+        with pytest.raises(Refused, match="Nobody opens their own audit"):
+            engagements.open_engagement(
+                title="Mine", unit=bank.retail, auditor=both, ends_at=timezone.now() + timedelta(days=1),
+                actor=both, reason=WHY,
+            )  # fmt: skip
+
+    def test_whoever_is_suspended_is_not_let_in_and_no_role_is_left_behind(
+        self, bank: Bank, visitor: User, administrator: User
+    ) -> None:
+        membership.suspend(user=visitor, actor=administrator, reason=WHY)
+        with pytest.raises(Refused, match="is suspended"):
+            engagements.open_engagement(
+                title="Late", unit=bank.retail, auditor=visitor, ends_at=timezone.now() + timedelta(days=1),
+                actor=administrator, reason=WHY,
+            )  # fmt: skip
+        assert not visitor.grants.exists()
+        refused = Entry.objects.latest("at")
+        assert (refused.type, refused.content["facts"]["codes"]) == ("trail.attempt.refused", ["suspended"])
+
     @pytest.mark.parametrize("days", [-1, 367])
     def test_it_ends_within_a_year(self, bank: Bank, administrator: User, visitor: User, days: int) -> None:
         with pytest.raises(BadInput, match="ends within 366 days"):
@@ -182,6 +215,10 @@ class TestWhatWasLookedAt:
         pack = Pack.objects.get()
         assert [each.version for each in pack.covered.all()] == [version]
         assert pack.title == "Annual audit 2026"
+
+    def test_only_the_auditor_packs_it(self, visit: Engagement, visitor: User, owner: User, version: Version) -> None:
+        with pytest.raises(Refused, match="who alone may do this"):
+            engagements.pack(engagement=visit, actor=owner, reason=WHY)
 
     def test_what_was_opened_before_the_visit_does_not_count(
         self, bank: Bank, visitor: User, administrator: User, version: Version, page: Page

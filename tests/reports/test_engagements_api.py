@@ -426,11 +426,11 @@ class TestPacking:
         (entry,) = entries("reports.pack.requested")
         assert (entry.actor_name, entry.reason) == (visitor.name, "For my file")
 
-    def test_it_takes_leave_to_export(
+    def test_only_its_auditor_does(
         self, home: str, version: Version, visitor: User, administrator: User, api: Api
     ) -> None:
         api(visitor).get(f"/api/v1/versions/{version.pk}/")
-        assert codes(api(administrator).post(f"{home}packs/", {})) == ["may_not_export"]
+        assert codes(api(administrator).post(f"{home}packs/", {})) == ["not_the_auditor"]
         assert not Pack.objects.exists()
 
     def test_nothing_is_packed_when_it_is_over(

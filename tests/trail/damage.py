@@ -58,7 +58,7 @@ def build(bank: Bank, leaver: User) -> None:
 def erase(person: User) -> None:
     found = list(erasure.mentions([person.name]))
     with recording(Event.ERASED, actor=SYSTEM, reason="asked for", subject=person) as draft:
-        erasure.erase(draft, found, lambda entry, name, value: person.name in str(value), rows=person.subject)
+        erasure.erase(draft, found, lambda entry, name, value: person.name in str(value), rows=[person])
         draft.about = Subject("people.user", str(person.pk), "Somebody erased")
 
 

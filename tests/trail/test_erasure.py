@@ -28,7 +28,7 @@ def says(person: User) -> erasure.Chooses:
 def erase(person: User) -> Entry:
     found = list(erasure.mentions([person.name, person.email]))
     with recording(Event.ERASED, actor=SYSTEM, reason="Asked for by the person", subject=person) as draft:
-        erasure.erase(draft, found, says(person), rows=person.subject)
+        erasure.erase(draft, found, says(person), rows=[person])
         draft.about = person.subject.__class__("people.user", str(person.pk), "Erased person", person.unit.path)
     return Entry.objects.get(type=Event.ERASED.value)
 

@@ -21,7 +21,7 @@ from trail import checkpoints, ledger, merkle, tiles
 from trail.actors import SYSTEM
 from trail.errors import BadInput, Refused, Unrecorded, VagueRecord
 from trail.models import Entry, Leaf
-from trail.record import recording
+from trail.record import recording, together
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +132,33 @@ def test_a_refused_attempt_is_an_entry_of_its_own(bank: Bank, owner: User, valid
     assert refusal.actor_name == "Olga Owner"
     assert refusal.content["facts"]["attempted"] == "people.user.suspended"
     assert refusal.content["facts"]["codes"] == ["may_not_administer"]
+
+
+class TestTogether:
+    """Recordings that commit together or not at all, and refusals that stay on record."""
+
+    def test_what_was_written_before_a_refusal_is_not(self, bank: Bank, owner: User) -> None:
+        with pytest.raises(Refused), together():
+            membership.open_unit(name="First", parent=bank.root, actor=SYSTEM, reason="Both or none")
+            membership.open_unit(name="Second", parent=bank.retail, actor=owner, reason="Both or none")
+        assert not Unit.objects.filter(name__in=["First", "Second"]).exists()
+        assert [each.type for each in Entry.objects.filter(payload__reason="Both or none")] == ["trail.attempt.refused"]
+
+    def test_a_refusal_that_was_answered_leaves_the_rest(self, bank: Bank, owner: User) -> None:
+        with together():
+            membership.open_unit(name="First", parent=bank.root, actor=SYSTEM, reason="Both or none")
+            with pytest.raises(Refused):
+                membership.open_unit(name="Second", parent=bank.retail, actor=owner, reason="Both or none")
+        assert Unit.objects.filter(name="First").exists()
+        found = Entry.objects.filter(payload__reason="Both or none")
+        assert {each.type for each in found} == {"people.unit.opened", "trail.attempt.refused"}
+        assert len({each.action for each in found}) == 1
+
+    def test_what_breaks_leaves_nothing(self, bank: Bank) -> None:
+        with pytest.raises(ZeroDivisionError), together():
+            membership.open_unit(name="First", parent=bank.root, actor=SYSTEM, reason="Both or none")
+            raise ZeroDivisionError
+        assert not Entry.objects.filter(payload__reason="Both or none").exists()
 
 
 def test_an_entry_needs_a_reason_and_a_subject(bank: Bank) -> None:
