@@ -21,7 +21,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: stopping.append(number))
     first = Tree.objects.filter(pk=1).values_list("size", flat=True).first() or 0
     while not stopping:
-        while ledger.integrate():
+        taken = ledger.BATCH
+        while taken == ledger.BATCH:
+            taken = ledger.integrate()
             grown.append((time.time(), Tree.objects.values_list("size", flat=True).get(pk=1)))
         time.sleep(PAUSE)
     waits, step = [], iter(grown)

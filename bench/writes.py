@@ -1,6 +1,6 @@
 """One client's writes of one kind, for so many seconds or so many times; prints what they cost as JSON.
 
-python -m bench.writes bare|recorded --seconds 4 | --count 3000
+python -m bench.writes bare|recorded|row|append --seconds 4 | --count 3000
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ from collections.abc import Callable
 
 import django
 
+from trail.sealing import Sealed
+
+RENAME = "UPDATE people_unit SET name = %s WHERE id = %s"
+SEALED = 5000  # more than a client appends in one round
+
 
 def main() -> None:
     asked = argparse.ArgumentParser()
-    asked.add_argument("arm", choices=["prepare", "bare", "recorded"])
+    asked.add_argument("arm", choices=["prepare", "bare", "recorded", "row", "append"])
     asked.add_argument("--client", type=int, default=0)
     asked.add_argument("--seconds", type=float, default=0)
     asked.add_argument("--count", type=int, default=0)
@@ -27,7 +32,7 @@ def main() -> None:
     if given.arm == "prepare":
         prepare()
         return
-    write = {"bare": bare, "recorded": recorded}[given.arm](given.client)
+    write = {"bare": bare, "recorded": recorded, "row": row, "append": append}[given.arm](given.client)
     from django.db import connection
 
     for _ in range(50):
@@ -96,6 +101,52 @@ def recorded(client: int) -> Callable[[int], None]:
     def write(number: int) -> None:
         with recording(Event.UNIT_OPENED, actor=actor, reason="Measured", subject=unit) as entry:
             entry.change(unit, name=f"Client {number}")
+
+    return write
+
+
+def row(client: int) -> Callable[[int], None]:
+    """The same row by one statement: what the database does, and little else."""
+    from django.db import connection, transaction
+
+    from people.models import Unit
+    from trail import guard
+
+    unit = Unit.objects.get(path=f"client-{client}")
+    connection.execute_wrappers.remove(guard.refuse_unrecorded)
+
+    def write(number: int) -> None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(RENAME, [f"Client {number}", unit.pk])
+
+    return write
+
+
+def append(client: int) -> Callable[[int], None]:
+    """That, and an entry that was sealed before, appended in the same transaction."""
+    from django.db import connection, transaction
+
+    from people.events import Event
+    from people.models import Unit
+    from trail import guard, ledger
+    from trail.actors import Actor
+    from trail.record import Draft
+
+    unit = Unit.objects.get(path=f"client-{client}")
+    actor = Actor(id="00000000-0000-4000-8000-000000000001", name="Bench Person")
+
+    def sealed() -> Sealed:
+        draft = Draft(Event.UNIT_OPENED, actor, "Measured")
+        draft.about = unit
+        draft.wrote(unit)
+        return draft.sealed()
+
+    waiting = [sealed() for _ in range(SEALED)]
+
+    def write(number: int) -> None:
+        with transaction.atomic(), guard.opened(), connection.cursor() as cursor:
+            cursor.execute(RENAME, [f"Client {number}", unit.pk])
+            ledger.append(waiting.pop())
 
     return write
 
