@@ -30,7 +30,7 @@ def main() -> None:
     asked = argparse.ArgumentParser()
     asked.add_argument("--quick", action="store_true", help="fewer rounds and smaller logs, to see that it runs")
     asked.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
-    asked.add_argument("--only", choices=["saves", "clients", "proofs", "verify"])
+    asked.add_argument("--only", choices=["saves", "clients", "proofs", "verify", "packs"])
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as data:
         env = {**_env(Path(data)), "COUNTERSIGN_DATABASE_URL": f"{SERVER}/{DATABASE}"}
@@ -39,6 +39,7 @@ def main() -> None:
             "clients": lambda: clients(env, rounds=2 if given.quick else 7, seconds=2 if given.quick else 6),
             "proofs": lambda: proofs(Path(data), leaves=200_000 if given.quick else 10_000_000),
             "verify": lambda: verify(Path(data), events=20_000 if given.quick else 1_000_000),
+            "packs": lambda: packs(Path(data), [10, 50] if given.quick else [10, 100, 1000]),
         }
         if given.only:
             parts = {given.only: parts[given.only]}
@@ -173,6 +174,21 @@ def verify(data: Path, *, events: int) -> str:
     line = f"| processor time of one core, s | {statistics.median(spent):.2f} | {min(spent):.2f} – {max(spent):.2f} |"
     title = f"### Offline verification of {events:,} events\n"
     return "\n".join([title, "| | median | least – most |", "|---|---|---|", line, ""])
+
+
+def packs(data: Path, models: list[int]) -> str:
+    """Peak memory of the process that builds an evidence pack of so many models."""
+    lines = []
+    for count in models:
+        own = data / f"packs-{count}"
+        env = {**_env(own), "COUNTERSIGN_DATABASE_URL": f"sqlite:///{own / 'db.sqlite3'}"}
+        own.mkdir()
+        harness.run("-m", "bench.packs", "prepare", f"--models={count}", env=env)
+        found = json.loads(harness.run("-m", "bench.packs", "build", env=env).splitlines()[-1])
+        lines.append(f"| {count:,} | {found['size'] / 1e6:,.1f} | {found['most']:,.0f} | {found['seconds']:,.0f} |")
+    note = "No check of the models was run; results are written one at a time, too."
+    head = "| models | pack, MB | peak memory, MiB | seconds |\n|---|---|---|---|"
+    return "\n".join(["### An evidence pack of many models\n", head, *lines, "", note, ""])
 
 
 def _env(data: Path) -> dict[str, str]:
