@@ -36,7 +36,7 @@ def main() -> None:
         env = {**_env(Path(data)), "COUNTERSIGN_DATABASE_URL": f"{SERVER}/{DATABASE}"}
         parts: dict[str, Callable[[], str]] = {
             "saves": lambda: saves(env, rounds=3 if given.quick else 9, count=300 if given.quick else 2000),
-            "clients": lambda: clients(env, rounds=2 if given.quick else 7, seconds=2 if given.quick else 6),
+            "clients": lambda: clients(env, rounds=2 if given.quick else 5, seconds=2 if given.quick else 6),
             "proofs": lambda: proofs(Path(data), leaves=200_000 if given.quick else 10_000_000),
             "verify": lambda: verify(Path(data), events=20_000 if given.quick else 1_000_000),
             "packs": lambda: packs(Path(data), [10, 50] if given.quick else [10, 100, 1000]),
@@ -107,7 +107,7 @@ def clients(env: dict[str, str], *, rounds: int, seconds: float) -> str:
 
     def arm(name: str) -> Callable[[], float]:
         def measure() -> float:
-            start = f"--start={time.time() + 20}"
+            start = f"--start={time.time() + 14}"
             sequencer = _start("bench.lag", env) if name in {"recorded", "append"} else None
             running = [
                 _start("bench.writes", env, name, f"--client={number}", f"--seconds={seconds}", start)

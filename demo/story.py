@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 from django.core.files import File
+from django.utils import timezone
 
 from audits import jobs, runs
 from demo import train
@@ -26,6 +28,7 @@ from people.roles import Role
 from people.signing import Password
 from registry import cards, datasets, environments, importing, inventory, mapping, versions
 from registry.models import Dataset, Environment, RegisteredModel, Version
+from reports import engagements
 from trail.actors import SYSTEM
 
 HERE = Path(__file__).parent
@@ -64,6 +67,8 @@ def tell(say: Say) -> None:
         reason="The challenger is ready for review",
     )
     sign(waiting, "owner", Role.OWNER, Meaning.RESPONSIBILITY, "I answer for the use of the challenger.")
+    say("internal audit’s visit: a sample by lot, a request and its answer")
+    visit(root, model)
 
 
 def open_organisation() -> Unit:
@@ -225,6 +230,26 @@ def promote(version: Version, production: Environment) -> None:
     sign(asked, "validator", Role.VALIDATOR, Meaning.REVIEW, "Checks repeated on the held-out rows.")
     sign(asked, "risk", Role.HEAD_OF_MODEL_RISK, Meaning.APPROVAL, "Approved for instalment loans up to DM 20,000.")
     promotion.release(promotion=asked, actor=get("owner"), reason="All requirements are met")
+
+
+def visit(root: Unit, model: RegisteredModel) -> None:
+    auditor = get("auditor")
+    opened = engagements.open_engagement(
+        title="Model risk review 2026",
+        unit=root,
+        auditor=auditor,
+        ends_at=timezone.now() + timedelta(days=60),
+        actor=get("admin"),
+        reason="In the audit plan",
+    )
+    engagements.draw(engagement=opened, size=5, seed="2026-Q4", actor=auditor, reason="The plan asks for five models")
+    asked = engagements.ask(
+        engagement=opened, text="Who decided on the threshold of 0.5, and when?", model=model, actor=auditor
+    )
+    engagements.answer(
+        asked=asked, text="The credit committee; the scorecard’s card says why.", actor=get("compliance")
+    )
+    engagements.ask(engagement=opened, text="Complaints about declined applications.", model=None, actor=auditor)
 
 
 def sign(asked: Any, login: str, role: Role, meaning: Meaning, comment: str) -> None:

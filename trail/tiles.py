@@ -7,7 +7,6 @@ tile, width)` gives the first `width` hashes of a tile, complete or on the tree'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 
 from trail.merkle import EMPTY_ROOT, InvalidProof, node_hash
 
@@ -52,7 +51,7 @@ def pyramid(hashes: list[bytes]) -> list[list[bytes]]:
     rows = [hashes]
     while len(rows[-1]) > 1:
         pairs = iter(rows[-1])
-        rows.append([sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)])
+        rows.append(list(map(node_hash, pairs, pairs)))
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ def download_and_verify(running: Running, auditor: Page, version: str, tmp_path:
 
 
 PAGES = ["/", "/models/", "/promotions/", "/runs/", "/datasets/", "/trail/", "/policies/", "/account/", "/people/"]
-PAGES += ["/models/german-credit-scorecard/"]
+PAGES += ["/models/german-credit-scorecard/", "/engagements/", "/packs/", "/trail/0/"]
 
 
 def address(page: Page, name: str) -> str:
@@ -164,6 +165,11 @@ def address(page: Page, name: str) -> str:
     if name == "person":
         page.goto("/people/")
         return page.get_by_role("link", name="Olivia Martin").get_attribute("href") or ""
+    if name == "past":
+        return f"/models/german-credit-scorecard/?as_of={datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if name == "engagement":
+        page.goto("/engagements/")
+        return page.get_by_role("link", name="Model risk review").get_attribute("href") or ""
     page.goto("/models/german-credit-scorecard/")
     page.get_by_role("link", name=re.compile("v1")).first.click()
     page.wait_for_url("**/versions/**")
@@ -174,7 +180,7 @@ def address(page: Page, name: str) -> str:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*PAGES, "version", "promotion", "run", "card", "person"])
+@pytest.mark.parametrize("name", [*PAGES, "version", "promotion", "run", "card", "person", "engagement", "past"])
 def test_a_page_is_accessible_and_fits_a_phone(people: People, theme: Any, name: str) -> None:
     page = people("admin" if name == "person" else "risk")
     page.set_viewport_size({"width": 360, "height": 780})
