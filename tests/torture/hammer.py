@@ -301,8 +301,14 @@ def run(given: Any, place: Path) -> Outcome:
 
 def _run_on_a_cluster(given: Any, place: Path, outcome: Outcome) -> None:
     with _cluster(given, place, outcome) as cluster, installed(cluster.url, place):
-        amid = filling if cluster.is_mounted else stopping
-        hammer(place, outcome, kills=given.kills, rounds=given.rounds, interlude=amid(cluster, outcome))
+        stop, fill = stopping(cluster, outcome), filling(cluster, outcome)
+
+        def interlude() -> None:
+            stop()
+            if cluster.is_mounted:
+                fill()
+
+        hammer(place, outcome, kills=given.kills, rounds=given.rounds, interlude=interlude)
 
 
 @contextmanager
