@@ -92,7 +92,7 @@ def places(answer: Any) -> list[str]:
 
 
 def entries(type: str) -> list[Entry]:
-    return list(Entry.objects.filter(type=type))
+    return list(Entry.objects.filter(type=type).order_by("at", "pk"))
 
 
 def attempts() -> list[str]:
