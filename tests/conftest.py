@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db.backends.signals import connection_created
 from django.test import Client
 from pytest_socket import socket_allow_hosts
 from rest_framework.test import APIClient
@@ -25,6 +26,14 @@ GERMAN = ROOT / "demo" / "data" / "german_credit" / "germancredit.csv"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 ledger.install()
+
+
+@connection_created.connect
+def reverse_what_has_no_order(sender: Any, connection: Any, **_: Any) -> None:
+    """PostgreSQL promises no order that a query does not ask for; SQLite would hide who relies on one."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA reverse_unordered_selects = ON")
 
 
 def pytest_runtest_setup() -> None:
