@@ -18,9 +18,9 @@ from audits import checks, queries, runs
 from audits.models import Job, Run
 from people.models import User
 from registry import queries as registry
-from registry.api.given import body, refuse_unknown
+from registry.api.given import body
 from registry.models import Dataset
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 from trail.pages import Pages
 
 DEFAULT_REASON = "Asked for over the API"

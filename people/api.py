@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 from people import erasing, membership, queries, tokens
 from people.models import ApiToken, Erasure, RoleGrant, Unit, User
 from people.roles import Role
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 REASON = "Over the API"
 
@@ -179,8 +179,7 @@ def _me(request: Request) -> User:
 def _given(shape: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
     data = shape(data=request.data)
     data.is_valid(raise_exception=True)
-    if unknown := sorted(set(request.data) - set(data.fields)):
-        raise BadInput(f"There is no field “{unknown[0][:60]}” here.", where=unknown[0])
+    refuse_unknown(cast(dict[str, Any], request.data), set(data.fields))
     return dict(data.validated_data)
 
 

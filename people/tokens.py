@@ -18,8 +18,8 @@ from trail.record import recording
 
 SCOPES = {
     "read": "see what its person may see",
-    "write": "register, describe, upload, run checks, tier, request promotions, build packs",
-    "sign": "sign, reject, withdraw and release, with a credential of the person's at each signing",
+    "write": "register, describe, upload, run checks, tier, request promotions, packs and erasures, hold audits",
+    "sign": "sign (with a credential of the person's each time), reject, withdraw, release, retire, approve erasures",
     "gate": "ask the gate whether a digest may be deployed",
 }
 LONGEST_DAYS = 366

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -46,3 +48,12 @@ class BadInput(ValueError):
     def __init__(self, sentence: str, *, where: str = "", status: int = 422) -> None:
         self.sentence, self.where, self.status = sentence, where, status
         super().__init__(sentence)
+
+
+def refuse_unknown(data: Mapping[str, Any], known: set[str]) -> None:
+    """Name the first field that nothing would read, and what was probably meant."""
+    for name in data:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            meant = f"; did you mean “{close[0]}”?" if close else f"; there are {', '.join(sorted(known))}."
+            raise BadInput(f"There is no field “{name[:60]}” here{meant}", where=name)

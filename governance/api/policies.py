@@ -17,9 +17,9 @@ from governance import gates, inbox, policies, queries
 from governance.api.promotions import ObjectionData
 from governance.models import GateEvaluation, Policy
 from registry import queries as registry
-from registry.api.given import actor, body, reason, refuse_unknown
+from registry.api.given import actor, body, reason
 from registry.api.pages import Page, Person, page, parameters
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 
 class PolicySummary(serializers.ModelSerializer[Policy]):

@@ -20,11 +20,11 @@ from people import passkeys, signing
 from people.models import Meaning, Signature
 from people.roles import Role
 from registry import queries as registry
-from registry.api.given import actor, body, reason, refuse_unknown
+from registry.api.given import actor, body, reason
 from registry.api.pages import Page, Person, page, parameters
 from registry.stages import Stage
 from trail.canonical import canonical, digest
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 SIGNED_AS = ("role", "meaning", "comment", "dossier_digest", "shown_at", "reason")
 RELEASED = "Released over the API, with nothing standing against it"

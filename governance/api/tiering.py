@@ -15,9 +15,9 @@ from governance.models import TierAssessment
 from people.access import require
 from people.roles import Duty
 from registry import queries
-from registry.api.given import actor, body, reason, refuse_unknown
+from registry.api.given import actor, body, reason
 from registry.api.pages import Person
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 TAKEN = {"answers", "override", "preview"}
 

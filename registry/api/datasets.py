@@ -14,11 +14,11 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from registry import datasets, queries
-from registry.api.given import actor, form, parsed, reason, refuse_unknown
+from registry.api.given import actor, form, parsed, reason
 from registry.api.pages import Page, Person, page, parameters
 from registry.api.strict import JSONParser
 from registry.models import ColumnRole, Dataset
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 ROLES = ("columns", "roles", "column_roles")
 TAKEN = {"name", "unit", "description", "licence", "digest", "default_role", *ROLES}

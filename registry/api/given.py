@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.files.uploadedfile import UploadedFile
@@ -69,14 +67,6 @@ def parsed(value: Any, where: str) -> Any:
         raise
     except ValueError as error:
         raise BadInput(f"{where} is not JSON: {error}.", where=where) from error
-
-
-def refuse_unknown(data: Mapping[str, Any], known: set[str]) -> None:
-    for name in data:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            meant = f"; did you mean “{close[0]}”?" if close else f"; there are {', '.join(sorted(known))}."
-            raise BadInput(f"There is no field “{name[:60]}” here{meant}", where=name)
 
 
 def _object(value: Any, where: str) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from rest_framework.views import APIView
 
 from people.models import User
 from registry import lineage, queries
-from registry.api.given import actor, body, reason, refuse_unknown
+from registry.api.given import actor, body, reason
 from registry.api.pages import Page, page, parameters
 from registry.models import Dataset, Lineage, RegisteredModel, Version
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 KINDS = ", ".join(Lineage.Kind.values)
 

@@ -13,9 +13,10 @@ from rest_framework.views import APIView
 from people import membership
 from people.models import Unit
 from registry import environments, inventory, queries, words
-from registry.api.given import actor, body, reason, refuse_unknown
+from registry.api.given import actor, body, reason
 from registry.api.pages import Page, page, parameters
 from registry.models import CustomField, Environment
+from trail.errors import refuse_unknown
 
 KINDS = ", ".join(CustomField.Kind.values)
 

@@ -16,12 +16,12 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from registry import artifacts, cards, queries, versions
-from registry.api.given import actor, body, form, parsed, reason, refuse_unknown
+from registry.api.given import actor, body, form, parsed, reason
 from registry.api.lineage import EdgeData
 from registry.api.pages import Page, Person, page, parameters
 from registry.api.strict import JSONParser
 from registry.models import Artifact, CardSection, Dataset, Version
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 TAKEN = {"trained_on", "derived_from", "digest", "label", "notes", "facts"}
 

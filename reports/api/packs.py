@@ -19,13 +19,13 @@ from rest_framework.views import APIView
 from audits.models import Job
 from people.models import User
 from registry import queries as registry
-from registry.api.given import body, refuse_unknown
+from registry.api.given import body
 from registry.api.pages import Page, page, parameters
 from registry.models import Version
 from reports import documents, packs, queries
 from reports.cards.files import FORMATS, download
 from reports.models import Pack
-from trail.errors import BadInput
+from trail.errors import BadInput, refuse_unknown
 
 DEFAULT_REASON = "Asked for over the API"
 DOWNLOADED = "Downloaded over the API"
