@@ -78,11 +78,28 @@ def evidence(run: Run, check: Check, measured: Measured) -> dict[str, Any]:
             },
             "version": {"id": str(run.version.pk), "name": run.version.name, "model": run.version.model.slug},
             "artifact_digest": run.version.digest,
+            "others": others(run, check),
             "code_version": code_version(),
             "libraries": libraries() | measured.libraries,
         },
         "result": measured.result,
     }
+
+
+def others(run: Run, check: Check) -> dict[str, Any]:
+    """What else was measured against, by parameter: datasets and versions with their digests."""
+    context = Context(run.version, run.dataset, run.params, lambda _share, _stage: None, lambda: False)
+    found: dict[str, Any] = {}
+    for name, stated in check.SCHEMA["properties"].items():
+        if run.params.get(name) is None:
+            continue
+        if stated.get("x-dataset"):
+            other = context.other_dataset(name)
+            found[name] = {"dataset": str(other.pk), "name": other.name, "digest": other.digest}
+        if stated.get("x-version"):
+            version = context.other_version(name)
+            found[name] = {"version": str(version.pk), "name": str(version), "artifact_digest": version.digest}
+    return found
 
 
 @cache

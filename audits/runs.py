@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.http import Http404
+
 from audits import checks, jobs, running
 from audits.events import Event
 from audits.models import Run
@@ -12,12 +14,14 @@ from people.access import require
 from people.models import User
 from people.queries import sees
 from people.roles import Duty
+from registry import queries
 from registry.models import Dataset, Version
 from trail.canonical import canonical_result
 from trail.errors import BadInput
 from trail.record import recording
 
 LONGEST_PARAMS = 10_000
+DATASET, VERSION = "dataset", "version"
 
 
 def request(*, version: Version, check: str, dataset: Dataset, params: dict[str, Any], actor: User, reason: str) -> Run:
@@ -27,6 +31,7 @@ def request(*, version: Version, check: str, dataset: Dataset, params: dict[str,
         if not sees(actor, dataset.unit_path):
             raise BadInput("There is no such dataset that you may see.", where="dataset")
         chosen = checks.get(check)
+        refuse_unseen(chosen.SCHEMA, params, actor)
         stated = chosen.prepare(version, dataset, params)
         written = canonical_result(stated).decode()
         if len(written) > LONGEST_PARAMS:
@@ -43,6 +48,18 @@ def request(*, version: Version, check: str, dataset: Dataset, params: dict[str,
         entry.about = entry.create(run, "check_name", "version", "dataset")
         entry.facts = {"params": written, "dataset_digest": dataset.digest, "artifact_digest": version.digest}
     return run
+
+
+def refuse_unseen(schema: dict[str, Any], params: dict[str, Any], actor: User) -> None:
+    """Refuse another dataset or version among the parameters that the person who asks may not see."""
+    for name, stated in schema["properties"].items():
+        for kind, find in ((DATASET, queries.dataset), (VERSION, queries.version)):
+            if stated.get(f"x-{kind}") and params.get(name) is not None:
+                try:
+                    find(actor, str(params[name]))
+                except Http404 as error:
+                    sentence = f"There is no {kind} “{str(params[name])[:60]}” that you may see."
+                    raise BadInput(sentence, where=f"params.{name}") from error
 
 
 def cancel(*, run: Run, actor: User, reason: str) -> None:

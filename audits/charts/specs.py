@@ -163,3 +163,90 @@ def bars(values: list[dict[str, Any]], *, field: str, title: str, colour: Any) -
         ],
         "config": {"axisY": {"grid": False, "domainColor": GRID}},
     }
+
+
+def lines(
+    rows: Sequence[dict[str, Any]],
+    *,
+    x: str,
+    y: str,
+    across: str,
+    up: str,
+    series: str = "",
+    diagonal: bool = False,
+    band: tuple[str, str] | None = None,
+) -> Spec:
+    """Points of rows joined in their order, `across` and `up` naming the axes; two `series` at most, named by a field.
+
+    `band`: fields with the lower and the upper limit. `diagonal` for two shares.
+    """
+    share = SHARE if diagonal else {}
+    values = [{"at": at} | row for at, row in enumerate(rows)]
+    axis_x = share | {"field": x, "type": "quantitative", "title": across}
+    axis_y = share | {"type": "quantitative", "title": up}
+    colour: Spec = {"value": MARK}
+    if series:
+        names = list(dict.fromkeys(row[series] for row in rows))
+        scale = {"domain": names, "range": [MARK, MARK_2, QUIET][: len(names)]}
+        colour = {"field": series, "type": "nominal", "scale": scale, "legend": {"title": None, "orient": "top"}}
+    layers: list[Spec] = [DIAGONAL] if diagonal else []
+    if band is not None:
+        drawn = {"x": axis_x, "y": axis_y | {"field": band[0]}, "y2": {"field": band[1]}, "color": colour}
+        layers.append({"mark": {"type": "area", "opacity": 0.2}, "encoding": drawn})
+    encoding = {"x": axis_x, "y": axis_y | {"field": y}, "color": colour, "order": {"field": "at"}}
+    layers.append({"mark": {"type": "line", "strokeWidth": 2}, "encoding": encoding})
+    return {"data": {"values": values}, "width": 420, "height": 260, "layer": layers}
+
+
+def dots(rows: Sequence[dict[str, Any]], *, title: str, reference: float | None = None) -> Spec:
+    """A dot for each row (label, value, low, high) with its interval, and a dashed line at the reference."""
+    shown = [row | {"label": short(row["label"])} for row in rows if row["value"] is not None]
+    up = {
+        "field": "label",
+        "type": "nominal",
+        "scale": {"domain": [row["label"] for row in shown]},
+        "axis": {"title": None},
+    }
+    across: Spec = {"type": "quantitative", "title": title, "scale": {"zero": False}}
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "rule", "color": MARK, "strokeWidth": 2, "opacity": 0.55},
+            "encoding": {"y": up, "x": across | {"field": "low"}, "x2": {"field": "high"}},
+        },
+        {
+            "mark": {"type": "point", "filled": True, "color": MARK, "size": 70, "opacity": 1},
+            "encoding": {"y": up, "x": across | {"field": "value"}},
+        },
+    ]
+    if reference is not None:
+        rule = {"type": "rule", "color": QUIET, "strokeDash": [4, 3], "strokeWidth": 1}
+        at = {"data": {"values": [{"at": reference}]}, "mark": rule}
+        layers.insert(0, at | {"encoding": {"x": {"field": "at", "type": "quantitative"}}})
+    return {"data": {"values": shown}, "width": 420, "height": {"step": 24}, "layer": layers}
+
+
+def ranked(rows: Sequence[dict[str, Any]], *, title: str) -> Spec:
+    """A bar for each row (label, value), in their order; bars to the left are negative."""
+    values = [{"feature": short(row["label"]), "size": row["value"]} for row in rows]
+    colour = {"condition": {"test": "datum.size < 0", "value": MARK_2}, "value": MARK}
+    return bars(values, field="size", title=title, colour=colour)
+
+
+def histogram(rows: Sequence[dict[str, Any]], *, across: str, up: str, series: str = "series") -> Spec:
+    """Bars side by side for each label (label, value and the series' name), labels in their order."""
+    names = list(dict.fromkeys(row[series] for row in rows))
+    order = list(dict.fromkeys(short(row["label"]) for row in rows))
+    values = [row | {"label": short(row["label"])} for row in rows]
+    x = {"field": "label", "type": "nominal", "scale": {"domain": order}, "axis": {"title": across, "labelAngle": -40}}
+    encoding: Spec = {
+        "x": x,
+        "y": {"field": "value", "type": "quantitative", "title": up},
+        "xOffset": {"field": series, "type": "nominal", "scale": {"domain": names}},
+        "color": {
+            "field": series,
+            "type": "nominal",
+            "scale": {"domain": names, "range": [MARK, MARK_2, QUIET][: len(names)]},
+            "legend": {"title": None, "orient": "top"},
+        },
+    }
+    return {"data": {"values": values}, "width": 420, "height": 240, "mark": {"type": "bar"}, "encoding": encoding}

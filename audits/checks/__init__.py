@@ -1,14 +1,17 @@
-"""The checks. Each is one module that declares what it answers, its parameters and its version; add it to `ALL`.
+"""The checks. Each is one module of this folder that states what it answers, its parameters and its version.
 
-Nothing heavy is imported until a check runs: the web process asks for names, schemas and `prepare` only.
+Nothing heavy is imported until a check runs: the web process asks for names, schemas, `prepare` and what to show only.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol, cast
 
-from audits.checks import explainability, fairness, performance
 from audits.checks.context import Context, Measured
+from audits.checks.presenting import Figure, Section
 from registry.models import Dataset, Version
 from trail.errors import BadInput
 
@@ -20,6 +23,8 @@ class Check(Protocol):
     VERSION: str
     TITLE: str
     ANSWERS: str
+    # A JSON schema. A property that names a column says `x-column` ("any", "number" or "few" values), a list of columns
+    # `x-columns`, the id of another dataset or version `x-dataset` or `x-version`; what is `x-advanced` is folded away.
     SCHEMA: dict[str, Any]
 
     def prepare(self, version: Version, dataset: Dataset, params: dict[str, Any]) -> dict[str, Any]:
@@ -28,8 +33,21 @@ class Check(Protocol):
     def run(self, context: Context) -> Measured:
         """The result: the same inputs and seed give the same result."""
 
+    def figures(self, result: Mapping[str, Any]) -> Sequence[Figure]:
+        """The few figures of a result that a reader looks for first: measures, not verdicts."""
 
-ALL: dict[str, Check] = {check.NAME: check for check in (fairness, explainability, performance)}
+    def sections(self, result: Mapping[str, Any]) -> Sequence[Section]:
+        """The whole result as a reader meets it. Limitations are shown below it without being repeated here."""
+
+
+def _ours() -> Iterator[Check]:
+    for found in pkgutil.iter_modules(__path__):
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        if hasattr(module, "NAME"):
+            yield cast(Check, module)
+
+
+ALL: dict[str, Check] = {check.NAME: check for check in _ours()}
 
 
 def get(name: str) -> Check:

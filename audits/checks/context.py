@@ -19,6 +19,14 @@ class Context:
     progress: Callable[[float, str], None]
     cancelled: Callable[[], bool]
 
+    def other_dataset(self, param: str) -> Dataset:
+        """The dataset that a parameter names; whoever asked for the run could see it."""
+        return Dataset.objects.get(pk=self.params[param])
+
+    def other_version(self, param: str) -> Version:
+        """The version that a parameter names; whoever asked for the run could see it."""
+        return Version.objects.select_related("artifact", "model__unit").get(pk=self.params[param])
+
 
 @dataclass(frozen=True)
 class Measured:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,30 @@ def scores(context: Context) -> Scores:
     return Scores(found.score, source, found.libraries, found.notes)
 
 
+@contextmanager
+def scorer(context: Context, version: Version | None = None) -> Iterator[Scorer]:
+    """A function that scores frames of the dataset's feature columns with the artifact, as often as it is called.
+
+    What it gives is the score of the favourable class, (n,), or the raw value; what was said of it is on the function's
+    `last`, the sandbox's own answer.
+    """
+    from audits.sandbox import parent
+
+    yield Scorer(lambda frame: parent.predict(data=frame, **sandboxed(context, version)))
+
+
+class Scorer:
+    """Call it with a frame; `last` is the sandbox's whole answer to the newest call."""
+
+    def __init__(self, ask: Callable[[Any], Any]) -> None:
+        self.ask = ask
+        self.last: Any = None
+
+    def __call__(self, frame: Any) -> Any:
+        self.last = self.ask(frame)
+        return self.last.score
+
+
 def one_sided(values: Any, threshold: float) -> list[str]:
     """Say so when the threshold lies outside the scores, and so decides nothing."""
     low, high = float(values.min()), float(values.max())
@@ -98,11 +124,12 @@ def one_sided(values: Any, threshold: float) -> list[str]:
     return [f"{which} the threshold {threshold:g}: the scores lie from {low:g} to {high:g}."]
 
 
-def sandboxed(context: Context) -> dict[str, Any]:
-    """The arguments that every run of an artifact shares."""
-    kept = context.version.artifact
+def sandboxed(context: Context, version: Version | None = None) -> dict[str, Any]:
+    """The arguments that every run of an artifact shares; of the run's version, or of another."""
+    version = version or context.version
+    kept = version.artifact
     if kept is None:
-        raise BadInput(f"{context.version} has no artifact to run.", where="version")
+        raise BadInput(f"{version} has no artifact to run.", where="version")
     return {
         "artifact": intact(Path(default_storage.path(kept.path)), kept.sha256),
         "format": kept.format,

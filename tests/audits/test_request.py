@@ -94,7 +94,7 @@ def test_a_group_of_one_is_excluded_with_its_line(check: Any, bare: Version, upl
 @pytest.mark.parametrize(
     ("said", "check", "params"),
     [
-        (["“fairnes”", "fairness, explainability, performance"], "fairnes", {}),
+        (["“fairnes”", "choose from", "fairness"], "fairnes", {}),
         (["“treshold”", "threshold", "favourable"], "fairness", {"treshold": 1}),
         (["“confidence”", "2"], "fairness", {"confidence": 2}),
         (["“replicates”", "many"], "fairness", {"replicates": "many"}),
@@ -243,7 +243,8 @@ def test_list_takes_a_fixed_number_of_queries(
 
 def test_checks_say_what_they_answer(api: Any, auditor: User) -> None:
     listed = {row["name"]: row for row in api(auditor).get("/api/v1/checks/").json()}
-    assert list(listed) == ["fairness", "explainability", "performance"]
+    assert {"fairness", "explainability", "performance"} <= set(listed)
+    assert list(listed) == sorted(listed)
     for row in listed.values():
         assert "Not for" in row["answers"]
         assert row["params"]["additionalProperties"] is False
