@@ -55,8 +55,13 @@ bench: .venv/.runtime .bench/.made
 	@$(UV) pip install --quiet --python .bench/bin/python -r bench/peers.txt
 	@touch $@
 
+.bench-checks/.made: bench/check_peers.txt | .tools/bin/uv
+	@$(UV) venv --quiet --clear --python $(PYTHON) .bench-checks
+	@$(UV) pip install --quiet --python .bench-checks/bin/python -r $<
+	@touch $@
+
 clean:
-	rm -rf .venv .tools .data .bench
+	rm -rf .venv .tools .data .bench .bench-checks
 
 .tools/bin/uv:
 	@$(PYTHON) config/preflight.py
