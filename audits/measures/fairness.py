@@ -42,25 +42,42 @@ def assess(
     rows = require_same_rows({"target": target, "prediction": prediction, **named(sensitive)})
     require_present("target", target)
     require_present("prediction", prediction)
+    attribute_sets = chosen(list(sensitive), intersections)
+    actual, predicted, labels = positives(target=target, prediction=prediction, favourable=favourable)
+    tables = tabulate(actual=actual, predicted=predicted, sensitive=sensitive, attribute_sets=attribute_sets)
+    result = of_counts(
+        tables, confidence=confidence, replicates=replicates, seed=seed, min_group=min_group, on_progress=on_progress
+    )
+    result["limitations"] = collapsed(labels, favourable) + result["limitations"]
+    return result | {"favourable": plain(favourable), "rows": rows}
+
+
+def of_counts(
+    tables: Sequence[Table],
+    *,
+    confidence: float = 0.95,
+    replicates: int = 0,
+    seed: int = 0,
+    min_group: int = 2,
+    on_progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    """What `assess` says, from count tables made anywhere; `rows` are those of the first table."""
     require_confidence(confidence)
     require_whole("replicates", replicates, least=0)
     require_whole("seed", seed, least=0)
     require_whole("min_group", min_group, least=1)
-    attribute_sets = chosen(list(sensitive), intersections)
-    actual, predicted, labels = positives(target=target, prediction=prediction, favourable=favourable)
-    tables = tabulate(actual=actual, predicted=predicted, sensitive=sensitive, attribute_sets=attribute_sets)
+    overall = tables[0].counts.sum(axis=0)
     result: dict[str, Any] = {
         "groups": [],
-        "overall": describe(tables[0].counts.sum(axis=0), confidence),
+        "overall": describe(overall, confidence),
         "disparities": [],
         "excluded": [],
-        "favourable": plain(favourable),
         "confidence": confidence,
         "replicates": replicates,
         "seed": seed,
-        "rows": rows,
+        "rows": int(overall.sum()),
         "min_group": min_group,
-        "limitations": collapsed(labels, favourable),
+        "limitations": [],
     }
     for place, table in enumerate(tables):
         told = partial(tell, on_progress, place, len(tables))
