@@ -1,93 +1,116 @@
-"""A result in the order in which a page shows it, with its charts. Nothing is measured here."""
+"""A result as a page and a document print it: the check says what to show, here it gets its words and drawings."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from audits import charts
+from django.core.paginator import Page, Paginator
+from django.utils.safestring import SafeString
+
+from audits import charts, checks, results_before
+from audits.checks.presenting import Cell, Chart, Column, Figure, Figures, Note, Part, Table
 from audits.models import Run
+from audits.templatetags import figures as written
 
-DRAWN = ("selection_rate", "true_positive_rate", "false_positive_rate")
-# What each rate is called above its column, and in full.
-RATES = {
-    "selection_rate": ("Selection", "selection rate: the share that gets the favourable decision"),
-    "true_positive_rate": ("TPR", "true positive rate: the share of favourable outcomes that gets it"),
-    "false_positive_rate": ("FPR", "false positive rate: the share of other outcomes that gets it"),
-    "false_negative_rate": ("FNR", "false negative rate: the share of favourable outcomes that does not"),
-    "precision": ("Precision", "precision: the share of favourable decisions that were right"),
-    "accuracy": ("Accuracy", "accuracy: the share of right decisions"),
-}
-KEY_FIGURES = {
-    "auc": ("AUC", "1 separates perfectly, 0.5 not at all"),
-    "gini": ("Gini", "2 AUC − 1"),
-    "ks": ("KS", "largest gap between the outcomes' score distributions"),
-    "brier": ("Brier score", "mean squared error of the probability; lower is better"),
-    "log_loss": ("Log loss", "in nats; lower is better"),
-    "ece": ("Calibration error", "mean gap between score and observed rate"),
-    "accuracy": ("Accuracy", "share of right decisions"),
-    "balanced_accuracy": ("Balanced accuracy", "mean of recall and specificity"),
-    "precision": ("Precision", "share of favourable decisions that were right"),
-    "recall": ("Recall", "share of favourable outcomes found"),
-    "specificity": ("Specificity", "share of other outcomes found"),
-    "f1": ("F1", "harmonic mean of precision and recall"),
-}
+ROWS_A_PAGE = 20
+NOTHING = "–"
 
 
-def shown(run: Run) -> dict[str, Any] | None:
-    """The record of a run that succeeded, with its result arranged for its check's template."""
+@dataclass(frozen=True)
+class Printed:
+    """A cell or a figure in words: its text, and what goes below it."""
+
+    text: str
+    sub: str = ""
+    hint: str = ""
+    label: str = ""
+    is_number: bool = False
+
+
+def shown(run: Run, *, page: str | None = None) -> dict[str, Any] | None:
+    """The record of a run that succeeded, its sections printed; the first long table shows one page."""
     if not run.record:
         return None
+    if not hasattr(checks.ALL.get(run.check_name), "sections"):
+        return results_before.shown(run)
     record: dict[str, Any] = json.loads(bytes(run.record))
-    arrange = {"fairness": fairness, "performance": performance, "explainability": explainability}[run.check_name]
-    return {"evidence": record["run"], "result": record["result"], **arrange(record["result"])}
-
-
-def fairness(result: dict[str, Any]) -> dict[str, Any]:
-    """One part per set of attributes: its groups, drawn and as a table, and the gaps between them."""
-    parts: dict[frozenset[str], dict[str, Any]] = {}
-    for row in result["groups"]:
-        names = list(row["group"])
-        if frozenset(names) not in parts:
-            drawn = charts.rates(result, attributes=names, metrics=DRAWN)
-            parts[frozenset(names)] = {"title": " × ".join(names), "svg": drawn, "groups": [], "gaps": []}
-        parts[frozenset(names)]["groups"].append(row | {"rates": [row[rate] for rate in RATES]})
-    for gap in result["disparities"]:
-        pair(parts[frozenset(gap["attributes"])]["gaps"], gap)
-    return {"parts": list(parts.values()), "rates": list(RATES.values())}
-
-
-def pair(gaps: list[dict[str, Any]], gap: dict[str, Any]) -> None:
-    """Put a ratio and a difference of one rate between the same two groups into one row."""
-    same = ("metric", "worst", "reference")
-    for row in gaps:
-        if all(row[name] == gap[name] for name in same):
-            row[gap["kind"]] = gap
-            return
-    gaps.append({name: gap[name] for name in same} | {gap["kind"]: gap})
-
-
-def performance(result: dict[str, Any]) -> dict[str, Any]:
-    figures = [
-        {"label": label, "hint": hint, "estimate": result[name]}
-        for name, (label, hint) in KEY_FIGURES.items()
-        if name in result
-    ]
     return {
-        "figures": figures,
-        "roc_svg": charts.roc(result) if result.get("roc") else None,
-        "calibration_svg": charts.calibration(result) if result.get("calibration") else None,
+        "evidence": record["run"],
+        "result": record["result"],
+        "sections": list(sections(run.check_name, record["result"], page=page)),
     }
 
 
-def explainability(result: dict[str, Any]) -> dict[str, Any]:
-    found = result["additivity"]
-    sentence = (
-        f"Base and contributions miss the model's output by at most {found['max_abs_error']:.2g}; up to "
-        f"{found['tolerance']:.2g} is allowed for rounding."
-    )
-    return {
-        "importance_svg": charts.importance(result),
-        "additivity": sentence,
-        "one_base": len({reason["base"] for reason in result["reasons"]}) == 1,
-    }
+def sections(check: str, result: dict[str, Any], *, page: str | None = None) -> Iterator[dict[str, Any]]:
+    known = checks.ALL.get(check)
+    for section in known.sections(result) if known else ():
+        yield {"title": section.title, "lead": section.lead, "parts": [part(each, page) for each in section.parts]}
+
+
+def part(found: Part, page: str | None) -> dict[str, Any]:
+    match found:
+        case Figures():
+            return {"kind": "figures", "figures": [figure(each) for each in found.figures]}
+        case Table():
+            return {"kind": "table", **table(found, page)}
+        case Chart():
+            below = table(found.table, None) if found.table else None
+            return {"kind": "chart", "chart": found, "svg": drawn(found), "table": below}
+        case Note():
+            return {"kind": "note", "note": found}
+
+
+def drawn(chart: Chart, *, theme: str = charts.PAGE) -> SafeString:
+    return charts.drawn(chart.spec, label=f"{chart.title}. {chart.answer}", theme=theme)
+
+
+def table(found: Table, page: str | None) -> dict[str, Any]:
+    rows: Sequence[Sequence[Cell]] = found.rows
+    pages: Page[Sequence[Cell]] | None = None
+    if found.paged and len(rows) > ROWS_A_PAGE:
+        pages = Paginator(rows, ROWS_A_PAGE).get_page(page)
+        rows = list(pages)
+    printed = [[cell(value, column) for value, column in zip(row, found.columns, strict=True)] for row in rows]
+    return {"caption": found.caption, "columns": found.columns, "rows": printed, "note": found.note, "page": pages}
+
+
+def figure(found: Figure) -> Printed:
+    sub = "" if found.low is None and found.high is None else limits(found)
+    if found.value is None:
+        return Printed(written.NOT_DEFINED, found.reason, found.hint, found.label)
+    return Printed(number(found.value, found.kind), sub, found.hint, found.label)
+
+
+def cell(value: Cell, column: Column) -> Printed:
+    if isinstance(value, Figure):
+        printed = figure(value)
+        return Printed(printed.text, printed.sub, is_number=column.kind != "text")
+    is_number = column.kind != "text"
+    if value is None:
+        return Printed(written.NOT_DEFINED if is_number else NOTHING, is_number=is_number)
+    return Printed(number(value, column.kind), is_number=is_number)
+
+
+def limits(found: Figure) -> str:
+    low, high = (None if limit is None else number(limit, found.kind) for limit in (found.low, found.high))
+    return f"{low or 'unbounded'}{written.NBSP}to{written.NBSP}{high or 'unbounded'}"
+
+
+def number(value: float | int | str, kind: str) -> str:
+    if isinstance(value, str):
+        return value
+    match kind:
+        case "share":
+            return written.share(value)
+        case "signed":
+            return written.signed(value)
+        case "count":
+            return f"{round(value):,}"
+        case "text" if not isinstance(value, float):
+            return str(value)
+    return written.figure(value)
+
+

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from audits import runs
+from audits import checks, results, runs
+from audits.checks import presenting
 from audits.models import Job, Run
 from registry.models import Version
 
@@ -51,7 +52,15 @@ def _evidence(check: str, found: list[Run]) -> Evidence:
 
 def of_run(run: Run) -> list[Figure]:
     result = runs.result(run)
+    check = checks.ALL.get(run.check_name)
+    if result and check and hasattr(check, "figures"):
+        return [_shown(figure) for figure in check.figures(result)]
     return READ[run.check_name](result) if result and run.check_name in READ else []
+
+
+def _shown(found: presenting.Figure) -> Figure:
+    printed = results.figure(found)
+    return Figure(printed.label, printed.text, printed.sub)
 
 
 def _performance(result: Mapping[str, Any]) -> list[Figure]:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from audits.charts import specs
 from audits.charts.drawing import PAGE, PRINT, svg
 
-__all__ = ["PAGE", "PRINT", "calibration", "importance", "rates", "reasons", "roc"]
+__all__ = ["PAGE", "PRINT", "calibration", "drawn", "importance", "rates", "reasons", "roc"]
 
 
 def rates(
@@ -60,3 +60,8 @@ def reasons(reason: dict[str, Any], *, theme: str = PAGE) -> SafeString:
     """What each input added to one row's output or took from it."""
     said = f"What moved the output of row {reason['row']} from {reason['base']:.3g} to {reason['output']:.3g}"
     return svg(specs.reasons(reason), label=said, theme=theme)
+
+
+def drawn(spec: specs.Spec, *, label: str, theme: str = PAGE) -> SafeString:
+    """A chart that a check has specified."""
+    return svg(spec, label=label, theme=theme)

@@ -28,16 +28,32 @@ def complete(schema: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
 
 
 # Parameters that several checks share, so that they mean the same in each.
-TARGET = {"type": "string", "description": "The column with what really happened; by default the one with that role."}
+TARGET = {
+    "type": "string",
+    "title": "Target",
+    "description": "The column with what really happened; by default the one with that role.",
+}
 FAVOURABLE = {
+    "title": "Favourable value",
     "type": ["string", "number", "boolean"],
     "description": "The value of the target that counts as favourable (the positive outcome); by default 1, true, "
     "good or yes, if the target holds exactly one of them.",
 }
-PREDICTION = {"type": "string", "description": "The column with the decisions, written as the target's values are."}
-SCORE = {"type": "string", "description": "The column with scores, higher for the favourable outcome."}
+PREDICTION = {
+    "type": "string",
+    "title": "Decisions",
+    "description": "The column with the decisions, written as the target's values are. With neither decisions nor "
+    "scores, the artifact scores the rows.",
+}
+SCORE = {
+    "type": "string",
+    "title": "Scores",
+    "description": "The column with scores, higher for the favourable outcome.",
+}
 THRESHOLD = {"type": "number", "description": "A score of this or more is a favourable decision; 0.5 by default."}
 LABELS = {
+    "title": "Classes of the artifact",
+    "x-advanced": True,
     "type": "array",
     "items": {"type": ["string", "number", "boolean"]},
     "minItems": 2,
@@ -50,5 +66,13 @@ CONFIDENCE = {
     "exclusiveMaximum": 1,
     "default": 0.95,
     "description": "Confidence of the intervals.",
+    "x-advanced": True,
 }
-SEED = {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "default": 0, "description": "Seed of anything random."}
+SEED = {
+    "type": "integer",
+    "minimum": 0,
+    "maximum": 2**32 - 1,
+    "default": 0,
+    "description": "Seed of anything random.",
+    "x-advanced": True,
+}

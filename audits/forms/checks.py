@@ -1,4 +1,4 @@
-"""The parameters that each check asks beside those of all."""
+"""The forms of checks whose parameters need more than a field each."""
 
 from __future__ import annotations
 
@@ -7,48 +7,50 @@ from typing import Any
 from django import forms
 
 from audits.checks.columns import BINARY, NUMERIC
-from audits.forms.params import ParamsForm
+from audits.forms.schema import SchemaForm
 from registry.models import ColumnRole, Dataset
 
 OUTCOMES = {ColumnRole.TARGET.value, ColumnRole.PREDICTION.value, ColumnRole.SCORE.value}
 
 
-class FairnessForm(ParamsForm):
-    advanced: tuple[str, ...] = (
-        "intersections",
-        "edge_below",
-        "confidence",
-        "replicates",
-        "seed",
-        "min_group",
-        "labels",
-        "reason",
-    )
+class FairnessForm(SchemaForm):
+    """Groups are ticked, and numbers among them cut into bands."""
+
+    advanced = {"edge_below", "intersections"}
 
     def ask(self) -> None:
-        self.ask_decisions(both=False)
-        self.ask_groups()
-        self.fields["intersections"] = forms.BooleanField(label="Cross all groups", initial=True, required=False)
-        self.fields["edge_below"] = forms.BooleanField(
-            label="An edge belongs to the band below it (≤ 25 and > 25, not < 25 and ≥ 25)",
-            initial=True,
-            required=False,
-        )
-        self.ask_confidence()
-        self.ask_whole("replicates", "Replicates", "Redrawn tables for the intervals of gaps; 0 for formulas.", 0)
-        self.ask_whole("seed", "Seed", "The same seed gives the same intervals.", 0)
-        self.ask_whole("min_group", "Smallest group", "Smaller groups are reported, but not compared.", 2)
+        for name, stated in self.stated.items():
+            match name:
+                case "sensitive":
+                    self.ask_groups()
+                case "bins":
+                    self.fields["edge_below"] = forms.BooleanField(
+                        label="An edge belongs to the band below it (≤ 25 and > 25, not < 25 and ≥ 25)",
+                        initial=True,
+                        required=False,
+                    )
+                case "intersections":
+                    self.fields[name] = forms.BooleanField(label="Cross all groups", initial=True, required=False)
+                case _:
+                    self.fields[name] = self.field(name, stated)
+        if self.fields["prediction"].initial:
+            self.fields["score"].initial = ""  # decisions or scores, not both
 
     def ask_groups(self) -> None:
         """The columns marked sensitive first; the others with the advanced fields, unless there is nothing else."""
         marked, others = groupable(self.dataset)
         if marked:
             self.fields["sensitive"] = tick("Groups", marked, "The columns whose values make the groups.", on=True)
-            self.advanced = ("also", *self.advanced)
+            self.advanced = {"also", *self.advanced}
         self.fields["also"] = tick("Other columns that make groups", others, "Not marked sensitive in the dataset.")
         self.banded = [name for name in marked + self.ticked("also") if is_numeric(self.dataset, name)]
         for name in self.banded:
             self.fields[f"bins.{name}"] = BandsField(label=f"Bands of {name}", many=not values_of(self.dataset, name))
+
+    def is_advanced(self, name: str) -> bool:
+        if name in {"sensitive", "also"} or name.startswith("bins."):
+            return name in self.advanced
+        return name in self.advanced or super().is_advanced(name)
 
     def ticked(self, name: str) -> list[str]:
         read = forms.CheckboxSelectMultiple().value_from_datadict
@@ -56,28 +58,12 @@ class FairnessForm(ParamsForm):
 
     def params(self) -> dict[str, Any]:
         given = super().params()
-        right = given.pop("edge_below")
-        bands = {name: given.pop(f"bins.{name}", None) for name in self.banded}
-        chosen = [*given.pop("sensitive", []), *given.pop("also", [])]
-        cut = {name: {"edges": edges, "right": right} for name, edges in bands.items() if edges and name in chosen}
-        return given | {"bins": cut} | ({"sensitive": chosen} if chosen else {})
-
-
-class PerformanceForm(ParamsForm):
-    advanced = ("bins", "confidence", "labels", "reason")
-
-    def ask(self) -> None:
-        self.ask_decisions(both=True)
-        self.ask_whole("bins", "Bins", "Of the calibration curve, equally wide.", 10)
-        self.ask_confidence()
-
-
-class ExplainabilityForm(ParamsForm):
-    def ask(self) -> None:
-        self.ask_whole("rows", "Rows to explain", "Drawn by the seed; at most 10,000.", 200)
-        self.ask_whole("background", "Background rows", "How many stand for the usual case; at most 1,000.", 100)
-        self.ask_whole("top", "Reasons a row", "How many inputs are listed; the others are summed.", 5)
-        self.ask_whole("seed", "Seed", "The same seed draws the same rows.", 0)
+        asked = self.cleaned_data
+        chosen = [*given.pop("sensitive", []), *asked.get("also", [])]
+        bands = {name: asked.get(f"bins.{name}") for name in self.banded}
+        cut = {name: {"edges": edges, "right": asked["edge_below"]} for name, edges in bands.items() if edges}
+        kept = {name: band for name, band in cut.items() if name in chosen}
+        return given | {"bins": kept} | ({"sensitive": chosen} if chosen else {})
 
 
 class BandsField(forms.CharField):
@@ -125,8 +111,4 @@ def tick(label: str, names: list[str], hint: str, *, on: bool = False) -> forms.
     )
 
 
-FORMS: dict[str, type[ParamsForm]] = {
-    "fairness": FairnessForm,
-    "performance": PerformanceForm,
-    "explainability": ExplainabilityForm,
-}
+FORMS: dict[str, type[SchemaForm]] = {"fairness": FairnessForm}

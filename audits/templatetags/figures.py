@@ -11,16 +11,19 @@ register = template.Library()
 NOT_DEFINED = "not defined"
 MINUS = "−"
 NBSP = "\u00a0"
+# below the first a number is nothing but rounding; below the second three decimals would hide it
+ROUNDING, SMALL = 1e-12, 0.001
 
 
 @register.filter
 def figure(value: Any) -> str:
-    """Three decimals; a value that could not be measured says so."""
+    """Three decimals, or two digits of what is smaller; a value that could not be measured says so."""
     if value is None or value == "":
         return NOT_DEFINED
-    text = f"{float(value):,.3f}"
-    if float(text.replace(",", "")) == 0:
+    number = float(value)
+    if abs(number) < ROUNDING:
         return "0.000"
+    text = f"{number:,.3f}" if abs(number) >= SMALL else f"{number:.2g}"
     return text.replace("-", MINUS)
 
 

@@ -13,12 +13,13 @@ from django.views.decorators.http import require_http_methods
 from audits import runs
 from audits.forms.checks import FORMS
 from audits.forms.choice import ChoiceForm
-from audits.forms.params import ParamsForm
+from audits.forms.schema import SchemaForm
 from people.access import objections_to
 from people.models import User
 from people.roles import Duty
 from registry import queries as registry
 from registry.forms import refusals
+from registry.models import Version
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,7 +27,7 @@ def run_new(request: HttpRequest, version: UUID) -> HttpResponse:
     user = cast(User, request.user)
     measured = registry.version(user, version)
     choice = ChoiceForm(request.POST or request.GET, user=user)
-    form = params_form(request, choice)
+    form = params_form(request, choice, measured)
     if form and form.is_bound and form.is_valid() and choice.chosen_dataset and choice.check_name:
         with refusals.shown_in(form):
             run = runs.request(
@@ -44,10 +45,17 @@ def run_new(request: HttpRequest, version: UUID) -> HttpResponse:
     return render(request, "audits/run_form.html", context, status=refusals.status(form) if form else 200)
 
 
-def params_form(request: HttpRequest, choice: ChoiceForm) -> ParamsForm | None:
+def params_form(request: HttpRequest, choice: ChoiceForm, version: Version) -> SchemaForm | None:
     """The fields of the chosen check on the chosen dataset; none until both are chosen."""
     if choice.chosen is None or choice.chosen_dataset is None:
         return None
-    kind = FORMS[choice.chosen.NAME]
-    data = request.POST if request.method == "POST" else None
-    return kind(data, dataset=choice.chosen_dataset, target=request.GET.get("target", ""), url=request.path)
+    kind = FORMS.get(choice.chosen.NAME, SchemaForm)
+    return kind(
+        request.POST if request.method == "POST" else None,
+        check=choice.chosen,
+        version=version,
+        dataset=choice.chosen_dataset,
+        user=cast(User, request.user),
+        target=request.GET.get("target", ""),
+        url=request.path,
+    )

@@ -40,7 +40,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 def run_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     user = cast(User, request.user)
     run = queries.run(user, pk)
-    shown = results.shown(run)
+    shown = results.shown(run, page=request.GET.get("page"))
     context = progress_of(run) | {
         "nav": "runs",
         "run": run,
@@ -48,7 +48,7 @@ def run_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "shown": shown,
         "objections": objections_to(user, Duty.MEASURE, run.unit_path),
     }
-    if shown and "reasons" in shown["result"]:
+    if shown and "sections" not in shown and "reasons" in shown["result"]:
         context["page"] = Paginator(shown["result"]["reasons"], REASONS_PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "audits/run_detail.html", context)
 
