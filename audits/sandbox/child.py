@@ -21,6 +21,7 @@ _READERS = {
     "xgboost-json": ("audits.sandbox.xgboost_model", "XgboostModel"),
     "xgboost-ubj": ("audits.sandbox.xgboost_model", "XgboostModel"),
     "lightgbm-text": ("audits.sandbox.lightgbm_model", "LightgbmModel"),
+    "catboost-cbm": ("audits.sandbox.catboost_model", "CatboostModel"),
     "onnx": ("audits.sandbox.onnx_model", "OnnxModel"),
 }
 

@@ -79,7 +79,8 @@ class VersionPage(Page):
 
 class VersionInput(serializers.Serializer[Any]):
     artifact = serializers.FileField(
-        required=False, help_text="skops, XGBoost JSON or UBJSON, LightGBM text or ONNX; told by its content."
+        required=False,
+        help_text="skops, XGBoost JSON or UBJSON, LightGBM text, CatBoost cbm or ONNX; told by its content.",
     )
     digest = serializers.CharField(required=False, help_text="sha256:…; the file must have it.")
     label = serializers.CharField(required=False, max_length=60)  # type: ignore[assignment]

@@ -5,7 +5,7 @@ import struct
 import zipfile
 from typing import BinaryIO
 
-from registry.formats import pickles, skops_schema, strangers
+from registry.formats import pickle_scan, pickles, skops_schema, strangers
 from registry.formats.kinds import SAVE_SAFELY, UPLOAD_AGAIN, Format, Refusal
 
 MAX_MEMBERS = 10_000
@@ -15,14 +15,10 @@ MAX_RATIO = 100
 _RATIO_APPLIES_FROM = 64 << 20
 _END = b"PK\x05\x06"
 _ZIP64_LOCATOR = b"PK\x06\x07"
+_PICKLE = re.compile(r".*\.(pkl|pickle|joblib)", re.IGNORECASE | re.DOTALL)
 _UNPACK = "unpack it and upload the model file inside"
 
 _CONTENTS: list[tuple[str, str, str]] = [
-    (
-        r"(.*/)?[^/]*\.(pkl|pickle|joblib)",
-        f"is an archive with a Python pickle in it ({{}}), {pickles.RUNS_CODE}",
-        SAVE_SAFELY,
-    ),
     (
         r"model\.weights\.h5",
         "is a Keras model (.keras), whose Lambda layers can hold Python code",
@@ -50,6 +46,7 @@ def identify(file: BinaryIO, name: str) -> Format:
         with zipfile.ZipFile(file) as archive:
             _refuse_unsafe(archive, name)
             names = archive.namelist()
+            _refuse_pickles(archive, names, name)
             _refuse_known(names, name)
             if "schema.json" in names:
                 return _skops(archive, name)
@@ -100,6 +97,18 @@ def _refuse_unsafe(archive: zipfile.ZipFile, name: str) -> None:
         raise Refusal(name, f"would unpack to {unpacked // max(packed, 1):,} times its size, as a ZIP bomb does")
 
 
+def _refuse_pickles(archive: zipfile.ZipFile, names: list[str], name: str) -> None:
+    found = next((path for path in names if _PICKLE.fullmatch(path)), None)
+    if found is not None:
+        what = f"is an archive with a Python pickle in it ({found}), {pickles.danger(_start(archive, found))}"
+        raise Refusal(name, what)
+
+
+def _start(archive: zipfile.ZipFile, path: str) -> bytes:
+    with archive.open(path) as member:
+        return member.read(pickle_scan.LONGEST)
+
+
 def _refuse_known(names: list[str], name: str) -> None:
     for pattern, what, mend in _CONTENTS:
         found = next((path for path in names if re.fullmatch(pattern, path)), None)
@@ -119,7 +128,7 @@ def _refuse_objects(archive: zipfile.ZipFile, path: str, name: str) -> None:
     with archive.open(path) as member:
         kind = strangers.numpy_kind(member.read(4096))
     if "pickle" in kind:
-        raise Refusal(name, f"holds {path}, which {kind}")
+        raise Refusal(name, f"holds {path}, which {strangers.numpy_kind(_start(archive, path))}")
 
 
 def _skops(archive: zipfile.ZipFile, name: str) -> Format:

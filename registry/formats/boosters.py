@@ -1,4 +1,4 @@
-"""XGBoost JSON and UBJSON and LightGBM text: their structure, walked to its end, never loaded."""
+"""XGBoost JSON and UBJSON, LightGBM text and CatBoost cbm: their structure, walked to its end, never loaded."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from typing import BinaryIO
 from registry.formats.kinds import UPLOAD_AGAIN, Format, Refusal
 
 JSON_LIMIT = 64 << 20
+CBM = b"CBM1"
 _LINE_LIMIT = 16 << 20
 _MAX_DEPTH = 32
 _MAX_KEY = 65_536
@@ -35,6 +36,22 @@ def lightgbm_text(file: BinaryIO, name: str) -> Format:
         what = f"is a LightGBM text model cut short: its header announces {needed:,} bytes and it has {size:,}"
         raise Refusal(name, what, UPLOAD_AGAIN)
     return Format.LIGHTGBM_TEXT
+
+
+def catboost_cbm(file: BinaryIO, name: str) -> Format:
+    """A FlatBuffers table of the length announced, whose root lies inside it; categories' statistics may follow."""
+    size = file.seek(0, 2)
+    file.seek(len(CBM))
+    length, root = struct.unpack("<II", file.read(8).ljust(8, b"\0"))
+    needed = len(CBM) + 4 + max(length, 8)
+    if size < needed:
+        what = f"is a CatBoost model cut short: it should have {needed:,} bytes and has {size:,}"
+        raise Refusal(name, what, UPLOAD_AGAIN)
+    file.seek(len(CBM) + 4 + root)
+    (back,) = struct.unpack("<i", file.read(4)) if 4 <= root <= length - 4 else (-1,)
+    if not 0 <= root - back <= length - 4:
+        raise Refusal(name, "begins like a CatBoost model but is damaged", UPLOAD_AGAIN)
+    return Format.CATBOOST_CBM
 
 
 def xgboost_json(file: BinaryIO, name: str) -> Format:

@@ -26,11 +26,13 @@ def _identify(file: BinaryIO, name: str) -> Format:
     strangers.refuse(head, name)
     if boosters.is_lightgbm_text(head):
         return boosters.lightgbm_text(file, name)
+    if head.startswith(boosters.CBM):
+        return boosters.catboost_cbm(file, name)
     if boosters.is_ubj(head):
         return boosters.xgboost_ubj(file, name)
     if head.lstrip().startswith((b"{", b"[")):
         return boosters.xgboost_json(file, name)
     if onnx_wire.is_onnx(head):
         return onnx_wire.identify(file, name)
-    pickles.refuse(head, name)
+    pickles.refuse(file, head, name)
     raise Refusal(name, "is not a model file of a known format", SAVE_SAFELY)

@@ -3,7 +3,8 @@
 from enum import StrEnum
 
 SAVE_SAFELY = (
-    "save the model with skops (skops.io.dump), as ONNX, or in XGBoost's or LightGBM's own format, and upload that file"
+    "save the model with skops (skops.io.dump), as ONNX, or in XGBoost's, LightGBM's or CatBoost's own format, and "
+    "upload that file"
 )
 UPLOAD_AGAIN = "upload the whole file again"
 
@@ -15,6 +16,7 @@ class Format(StrEnum):
     XGBOOST_JSON = "xgboost-json"
     XGBOOST_UBJ = "xgboost-ubj"
     LIGHTGBM_TEXT = "lightgbm-text"
+    CATBOOST_CBM = "catboost-cbm"
     ONNX = "onnx"
 
     @property
@@ -27,6 +29,7 @@ _LABELS = {
     Format.XGBOOST_JSON: "XGBoost JSON",
     Format.XGBOOST_UBJ: "XGBoost UBJSON",
     Format.LIGHTGBM_TEXT: "LightGBM text",
+    Format.CATBOOST_CBM: "CatBoost cbm",
     Format.ONNX: "ONNX",
 }
 

@@ -6,7 +6,9 @@ import pickletools
 import re
 import zlib
 from collections.abc import Callable
+from typing import BinaryIO
 
+from registry.formats import pickle_scan
 from registry.formats.kinds import Refusal
 
 RUNS_CODE = "which can run any code when it is opened"
@@ -14,7 +16,8 @@ RUNS_CODE = "which can run any code when it is opened"
 _TORCH_LEGACY = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _TELLING = {"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "REDUCE", "BUILD", "OBJ", "NEWOBJ", "PROTO"}
 _IMPORT = re.compile(r"[A-Za-z_][\w.]* [A-Za-z_][\w.]*")
-_PEEK = 512
+_HEAD = 64 * 1024
+_PEEK = 1 << 20
 _PROTOCOLS = tuple(bytes([0x80, protocol]) for protocol in range(2, 10))
 
 
@@ -46,10 +49,11 @@ _WRAPPERS: list[tuple[bytes, str, Callable[[bytes], bytes]]] = [
 ]
 
 
-def refuse(head: bytes, name: str) -> None:
-    """Raise `Refusal` if `head` begins a pickle."""
+def refuse(file: BinaryIO, head: bytes, name: str) -> None:
+    """Raise `Refusal` if `head` begins a pickle, naming what the whole file would import."""
     if is_pickle(head):
-        raise Refusal(name, f"is {_kind(head)}, {RUNS_CODE}")
+        file.seek(0)
+        raise Refusal(name, f"is {_kind(head)}, {danger(file.read(pickle_scan.LONGEST))}")
 
 
 def refuse_compressed(head: bytes, name: str) -> None:
@@ -58,8 +62,13 @@ def refuse_compressed(head: bytes, name: str) -> None:
         if head.startswith(magic):
             inner = _peeked(peek, head)
             if is_pickle(inner):
-                raise Refusal(name, f"is {_kind(inner)} compressed with {method}, {RUNS_CODE}")
+                raise Refusal(name, f"is {_kind(inner)} compressed with {method}, {danger(inner)}")
             raise Refusal(name, f"is a {method}-compressed file", "unpack it and upload the model file inside")
+
+
+def danger(data: bytes) -> str:
+    """Why a pickle is refused."""
+    return RUNS_CODE + pickle_scan.reported(data)
 
 
 def is_pickle(data: bytes) -> bool:
@@ -69,7 +78,7 @@ def is_pickle(data: bytes) -> bool:
 
 def _reads_as_opcodes(data: bytes) -> bool:
     try:
-        for opcode, argument, at in pickletools.genops(data):
+        for opcode, argument, at in pickletools.genops(data[:_HEAD]):
             position = at or 0
             if position == 0 and opcode.stack_before:
                 return False

@@ -20,7 +20,6 @@ _SIGNATURES: list[tuple[bytes, str, str]] = [
     ),
     (b"binf", "is an XGBoost binary in the legacy format, which XGBoost no longer reads", _LEGACY_MEND),
     (b"bs64", "is an XGBoost binary in the legacy format, which XGBoost no longer reads", _LEGACY_MEND),
-    (b"CBM1", "is a CatBoost model (cbm), which is not supported yet", "export it to ONNX"),
     (b"GGUF", "holds GGUF weights, not a scorable model here", _WEIGHTS_MEND),
     (b"PAR1", "is a Parquet table, not a model", _DATASET_MEND),
     (b"MZ", _EXECUTABLE, SAVE_SAFELY),
@@ -73,7 +72,8 @@ def refuse(head: bytes, name: str) -> None:
 def numpy_kind(head: bytes) -> str:
     """What a .npy file is, from its header: an object array holds a pickle."""
     if re.search(rb"'descr':[^}]*O", head[:4096]):
-        return f"is a NumPy array of Python objects (a Python pickle), {pickles.RUNS_CODE}"
+        pickled = head.partition(b"\n")[2]  # the header is one line of text
+        return f"is a NumPy array of Python objects (a Python pickle), {pickles.danger(pickled)}"
     return "is a NumPy array, not a model"
 
 

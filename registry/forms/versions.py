@@ -9,7 +9,7 @@ from registry import queries
 from registry.forms.inventory import reason_field
 from registry.models import Dataset, RegisteredModel, Version
 
-ACCEPTED = "skops, XGBoost (json, ubj), LightGBM (text) or ONNX: formats that load without running code."
+ACCEPTED = "skops, XGBoost (json, ubj), LightGBM (text), CatBoost (cbm) or ONNX: formats without code in them."
 
 
 class VersionForm(forms.Form):

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import pickle
+import re
 import struct
 import zipfile
 import zlib
@@ -110,6 +111,7 @@ def test_formats_have_human_labels():
         "XGBoost JSON",
         "XGBoost UBJSON",
         "LightGBM text",
+        "CatBoost cbm",
         "ONNX",
     ]
 
@@ -130,10 +132,25 @@ def test_xgboost_json_is_recognised_and_a_cut_one_refused():
     assert "dump" in refusal(dump)
 
 
+def test_catboost_models_are_recognised_and_cut_ones_refused(tmp_path):
+    from catboost import CatBoostClassifier
+
+    table = [[value, str(value % 3)] for value in range(40)]
+    for categories in ([], [1]):
+        settings = {"iterations": 3, "depth": 2, "verbose": 0, "allow_writing_files": False, "thread_count": 1}
+        rows = table if categories else [[first] for first, _ in table]
+        CatBoostClassifier(**settings, cat_features=categories).fit(rows, [0, 1] * 20).save_model(str(tmp_path / "m"))
+        content = (tmp_path / "m").read_bytes()
+        assert identify(io.BytesIO(content), name="m.bin") is Format.CATBOOST_CBM
+        assert "cut short" in refusal(content[: len(content) // 2])
+        assert "damaged" in refusal(content[:8] + b"\xff" * 4 + content[12:])
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_of_every_protocol_are_refused_unopened(protocol, marker):
     content = pickle.dumps(Bomb(marker), protocol=protocol)
     assert "Python pickle" in refusal(content, "credit.onnx")
+    assert re.search("would import .*pathlib.Path", refusal(content, "credit.onnx"))
     assert "Python pickle" in refusal(pickle.dumps([1, "a", {"b": 2.0}], protocol=protocol))
 
 
@@ -183,7 +200,8 @@ def test_numpy_files_are_refused_and_object_arrays_named(marker):
         (b"", "is empty"),
         (b"\n \n", "nothing but blanks"),
         (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "HDF5 file (Keras h5)"),
-        (b"CBM1\x10\0\0\0", "CatBoost model (cbm), which is not supported yet"),
+        (b"CBM1\x10\0\0\0", "CatBoost model cut short: it should have 24 bytes and has 8"),
+        (b"CBM1\x10\0\0\0" + b"\xff" * 16, "begins like a CatBoost model but is damaged"),
         (struct.pack("<Q", 60) + b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}' + b" " * 8, "safetensors"),
         (b"GGUF\x03\0\0\0", "GGUF weights, not a scorable model here"),
         (b"\x7fELF\x02\x01", "executable"),
