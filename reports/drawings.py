@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from audits import charts
+from audits import charts, results
 from reports.cards.shape import Card, Item
 
 
@@ -27,4 +27,7 @@ def drawn(item: Item) -> Item:
             return replace(item, drawings=tuple(curves))
         case "explainability":
             return replace(item, drawings=(charts.importance(found, theme=charts.PRINT),))
+        case "section":
+            drawings = tuple(results.drawn(chart, theme=charts.PRINT) for chart in found["charts"])
+            return replace(item, drawings=drawings)
     return item

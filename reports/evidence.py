@@ -302,6 +302,8 @@ def items(found: Measurement) -> Iterator[Item]:
             yield measured.performance(found)
         case "explainability":
             yield measured.explanation(found)
+        case _:
+            yield from measured.sections(found)
 
 
 def line(content: dict[str, Any], index: int, sentence: str) -> dict[str, Any]:

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from audits import queries
+from audits import checks, queries, results
+from audits.checks import presenting
 from audits.models import Run
 from registry.models import Version
 from reports.cards.shape import Cell, Evaluation, Item, Measured, Table
 
+# what the sections of a card ask for by name
+OF_THE_CARD = {"performance", "fairness", "explainability"}
 MOST_ROWS = 50
 MOST_FEATURES = 15
 
@@ -186,6 +189,62 @@ def explanation(found: Measurement | None) -> Item:
         chart="explainability",
         result=found.result,
     )
+
+
+def further(version: Version) -> list[Item]:
+    """The key figures of every other check that was run: the newest run of each."""
+    found = (latest(version, name) for name in checks.ALL if name not in OF_THE_CARD)
+    return [key_figures(each) for each in found if each is not None]
+
+
+def key_figures(found: Measurement) -> Item:
+    check = checks.get(found.run.check_name)
+    rows: list[tuple[Cell, ...]] = [(each.label, printed(each)) for each in check.figures(found.result)]
+    note = f"Measured on {found.run.dataset.name}; the run holds all of the result."
+    return Item(label=check.TITLE, value=Table(columns=("Measure", "Value"), rows=rows, note=note), source=found.source)
+
+
+def sections(found: Measurement) -> Iterable[Item]:
+    """The whole result, as its check describes it: its tables, and its charts beside the table they stand next to."""
+    for section in checks.get(found.run.check_name).sections(found.result):
+        figures = [each for part in section.parts if isinstance(part, presenting.Figures) for each in part.figures]
+        tables = [part for part in section.parts if isinstance(part, presenting.Table)]
+        specs = [part for part in section.parts if isinstance(part, presenting.Chart)]
+        tables += [chart.table for chart in specs if chart.table is not None]
+        drawn = {"chart": "section", "result": {"charts": specs}} if specs else {}
+        if figures:
+            listed: list[tuple[Cell, ...]] = [(each.label, printed(each)) for each in figures]
+            value = Table(columns=("Measure", "Value"), rows=listed, note=section.lead)
+            yield Item(label=section.title or "Key figures", value=value, source=found.source)
+        for table in tables:
+            label = f"{section.title}: {table.caption}" if section.title else table.caption
+            yield Item(label=label, value=tabled(table), source=found.source, **drawn)
+            drawn = {}
+
+
+def tabled(table: presenting.Table) -> Table:
+    note = table.note
+    if len(table.rows) > MOST_ROWS:
+        note = f"{note} The first {MOST_ROWS} of {len(table.rows):,} rows; the run holds all.".strip()
+    kinds = [column.kind for column in table.columns]
+    rows = [
+        tuple(printed(value, kind) for value, kind in zip(row, kinds, strict=True)) for row in table.rows[:MOST_ROWS]
+    ]
+    return Table(columns=tuple(column.title for column in table.columns), rows=rows, note=note)
+
+
+def printed(value: presenting.Cell, kind: str = "number") -> Cell:
+    """A cell of a check's table as a document's: a plain measure keeps its limits, all else is in words."""
+    if isinstance(value, presenting.Figure):
+        if isinstance(value.value, str) or value.kind != "number" or value.value is None:
+            shown = results.figure(value)
+            return f"{shown.text} ({shown.sub})" if shown.sub else shown.text
+        return Measured(float(value.value), value.low, value.high)
+    if value is None or isinstance(value, str) or (kind == "text" and not isinstance(value, float)):
+        return value
+    if kind in {"share", "signed"}:
+        return results.number(value, kind)
+    return round(value) if kind == "count" else float(value)
 
 
 def limitations(*found: Measurement | None) -> list[str]:

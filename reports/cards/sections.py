@@ -100,6 +100,7 @@ def quantitative_analyses(of: Known) -> list[Item]:
         measured.performance(of.performance),
         *measured.fairness(of.fairness),
         measured.explanation(of.explainability),
+        *measured.further(of.version),
         *known(Item(label="Limits of these measures", value=limits, source="the runs above")),
     ]
 
