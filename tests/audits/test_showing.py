@@ -17,7 +17,7 @@ PLAIN, RATE, SIZE = Column("Measure"), Column("Value", "number"), Column("Rows",
 
 @pytest.mark.parametrize(
     ("value", "printed"),
-    [(0.1234, "0.123"), (-2.5, "−2.500"), (0.00042, "0.00042"), (3e-7, "3e−07"), (1e-17, "0.000"), (1234, "1,234.000")],
+    [
         (0.1234, "0.123"),
         (-2.5, "−2.500"),
         (0.00042, "0.00042"),
