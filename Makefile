@@ -46,9 +46,10 @@ torture: .venv/.test
 	@$(PY) -m tests.torture.hammer --kills 1000 --rounds 10 --fill
 	@$(PY) -m tests.torture.hammer --sqlite --kills 200 --rounds 2 --inject 150
 
-# Speed, beside what it is compared with; needs PostgreSQL. The peers get an environment of their own.
-bench: .venv/.runtime .bench/.made
+# Speed, beside what it is compared with; the trail's part needs PostgreSQL. The peers get environments of their own.
+bench: .venv/.runtime .bench/.made .bench-checks/.made
 	@$(PY) -m bench.trail --write
+	@$(PY) -m bench.checks --write
 
 .bench/.made: bench/peers.txt | .tools/bin/uv
 	@$(UV) venv --quiet --python $(PYTHON) .bench

@@ -79,3 +79,10 @@ def cpu_of(pid: int) -> float:
     """Seconds of processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def write(page: Path, part: str, text: str) -> None:
+    """Put a part of a page in the place of what was measured before: from its mark to the next."""
+    before, _, after = page.read_text().partition(f"<!-- {part} -->\n")
+    _, mark, rest = after.partition("<!-- ")
+    page.write_text(f"{before}<!-- {part} -->\n{text.strip()}\n" + (f"\n{mark}{rest}" if mark else ""))

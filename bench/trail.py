@@ -50,10 +50,10 @@ def main() -> None:
             tables = [part() for part in parts.values()]
         finally:
             _sql(*(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in (DATABASE, PEERS_DATABASE)))
-    text = f"Measured on {harness.machine()}.\n\n" + "\n".join(tables)
+    text = f"## The trail\n\nMeasured on {harness.machine()}.\n\n" + "\n".join(tables)
     print(text)
     if given.write:
-        PAGE.write_text(PAGE.read_text().partition("<!-- trail -->")[0] + "<!-- trail -->\n" + text)
+        harness.write(PAGE, "trail", text)
 
 
 def _sql(*statements: str) -> None:
