@@ -25,6 +25,21 @@ class Table:
     counts: Codes
 
 
+@dataclass(frozen=True)
+class Grouping:
+    """The groups of some attributes in sorted order, and which of them each of the finest groups belongs to."""
+
+    attributes: tuple[str, ...]
+    groups: list[dict[str, Any]]
+    place: Codes
+
+    def summed(self, finest: NDArray[Any]) -> NDArray[Any]:
+        """Sums (groups, ...) of what was counted for the finest groups (finest, ...)."""
+        out = np.zeros((len(self.groups), *finest.shape[1:]), dtype=finest.dtype)
+        np.add.at(out, self.place, finest)
+        return out
+
+
 def tabulate(
     *,
     actual: NDArray[np.bool_],
@@ -33,17 +48,30 @@ def tabulate(
     attribute_sets: Sequence[tuple[str, ...]],
 ) -> list[Table]:
     """One table per attribute set, each a marginal of the one table over all attributes crossed."""
+    codes, groupings = grouped(sensitive, attribute_sets)
+    return tables(codes, groupings, actual=actual, predicted=predicted)
+
+
+def tables(
+    codes: Codes, groupings: Sequence[Grouping], *, actual: NDArray[np.bool_], predicted: NDArray[np.bool_]
+) -> list[Table]:
+    """The count table of each grouping, from one pass over the rows."""
+    finest = confusion(codes, actual, predicted, groups=len(groupings[0].place))
+    return [Table(each.attributes, each.groups, each.summed(finest)) for each in groupings]
+
+
+def grouped(sensitive: Mapping[str, Any], attribute_sets: Sequence[tuple[str, ...]]) -> tuple[Codes, list[Grouping]]:
+    """The group (n,) of each row where all attributes are crossed, and the groupings made of these groups."""
     names: dict[str, list[Any]] = {}
-    codes = np.zeros(len(actual), dtype=np.int64)
+    codes = np.zeros(len(next(iter(sensitive.values()))), dtype=np.int64)
     keys = np.zeros((1, 0), dtype=np.int64)
     for name, values in sensitive.items():
         column, names[name] = levels(values)
         require_few((name,), len(names[name]))
         codes, keys = cross(codes, keys, column, len(names[name]))
-    finest = confusion(codes, actual, predicted, groups=len(keys))
     columns = list(sensitive)
-    return [
-        marginal(attributes, keys[:, [columns.index(name) for name in attributes]], finest, names)
+    return codes, [
+        grouping(attributes, keys[:, [columns.index(name) for name in attributes]], names)
         for attributes in attribute_sets
     ]
 
@@ -71,14 +99,12 @@ def confusion(codes: Codes, actual: NDArray[np.bool_], predicted: NDArray[np.boo
     return cells.reshape(groups, 4)[:, [3, 1, 0, 2]]
 
 
-def marginal(attributes: tuple[str, ...], keys: Codes, finest: Codes, names: Mapping[str, list[Any]]) -> Table:
-    """Sum the finest table over everything but these attributes."""
+def grouping(attributes: tuple[str, ...], keys: Codes, names: Mapping[str, list[Any]]) -> Grouping:
+    """Which of these attributes' groups each finest group, of these keys (finest, attributes), falls into."""
     groups, place = np.unique(keys, axis=0, return_inverse=True)
     require_few(attributes, len(groups))
-    counts = np.zeros((len(groups), 4), dtype=np.int64)
-    np.add.at(counts, place.ravel(), finest)
     labels = [{name: names[name][code] for name, code in zip(attributes, group, strict=True)} for group in groups]
-    return Table(attributes, labels, counts)
+    return Grouping(attributes, labels, np.asarray(place.ravel(), dtype=np.int64))
 
 
 def require_few(attributes: tuple[str, ...], groups: int) -> None:

@@ -6,16 +6,18 @@ rate is undefined (nothing over nothing) is left out and listed under `skipped`,
 as 0; a ratio of 0 to 0 is null, where fairlearn gives NaN.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from audits.measures.answers import UNDECIDED, Family, answer
 from audits.measures.counts import Table
-from audits.measures.intervals import Estimate, mover_ratio, newcombe
-from audits.measures.rates import RATES
+from audits.measures.intervals import Estimate, Limits, mover_ratio, newcombe, wilson_limits
+from audits.measures.rates import RATES, composed
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +31,16 @@ COMPARED = (
 )
 ODDS = ("true_positive_rate", "false_positive_rate")
 KINDS = ("ratio", "difference")
+# What the literature calls no gap in each rate.
+CRITERIA = {
+    "selection_rate": "demographic parity",
+    "true_positive_rate": "equal opportunity",
+    "false_positive_rate": "predictive equality",
+    "false_negative_rate": "false negative error rate balance",
+    "precision": "predictive parity",
+    "accuracy": "overall accuracy equality",
+    "equalized_odds": "equalized odds",
+}
 CHUNK = 2_000_000  # cells drawn at a time
 SPREAD = {"ratio": "mover", "difference": "newcombe"}
 TOO_FEW = "fewer than two groups have a defined rate"
@@ -60,9 +72,18 @@ class Gap:
 
 
 def disparities(
-    *, table: Table, kept: NDArray[np.bool_], confidence: float, resampling: Resampling
+    *,
+    table: Table,
+    kept: NDArray[np.bool_],
+    confidence: float,
+    resampling: Resampling,
+    tolerances: Mapping[str, float | None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Every disparity between the kept groups of a table, equalized odds last."""
+    """Every disparity between the kept groups of a table, equalized odds last.
+
+    `tolerances`: for "ratio" the least, for "difference" the largest that is held to be no breach; a kind that is
+    left out, or None, gets no answer.
+    """
     counts = table.counts[kept]
     gaps = {(metric, kind): gap(metric, kind, counts) for metric in COMPARED for kind in KINDS}
     for kind in KINDS:
@@ -75,18 +96,70 @@ def disparities(
             spread = {**interval(found, counts, confidence).as_json(), "interval": SPREAD[kind]}
         else:
             spread = percentiles(draws[metric, kind], confidence) | {"interval": "multinomial"}
-        rows.append(
-            written(
-                metric=metric,
-                kind=kind,
-                found=found,
-                spread=spread,
-                attributes=table.attributes,
-                groups=groups,
-                counts=counts,
-            )
+        row = written(
+            metric=metric,
+            kind=kind,
+            found=found,
+            spread=spread,
+            attributes=table.attributes,
+            groups=groups,
+            counts=counts,
         )
+        if (tolerance := (tolerances or {}).get(kind)) is not None:
+            row |= answered(row, counts, groups, tolerance, confidence)
+        rows.append(row)
     return rows
+
+
+def answered(
+    row: dict[str, Any],
+    counts: NDArray[np.int64],
+    groups: list[dict[str, Any]],
+    tolerance: float,
+    confidence: float,
+) -> dict[str, Any]:
+    """What the intervals of a disparity's pairs of groups say about the tolerance."""
+    if row["value"] is None:
+        return {"tolerance": tolerance, "answer": UNDECIDED, "decided_by": None}
+    parts = ODDS if row["metric"] == "equalized_odds" else (row["metric"],)
+    families = [Family(part, partial(rate_limits, part, counts)) for part in parts]
+    return answer(families, groups=groups, kind=row["kind"], tolerance=tolerance, confidence=confidence)
+
+
+def rate_limits(metric: str, counts: NDArray[np.int64], confidence: float) -> Limits:
+    return wilson_limits(*RATES[metric].counts(counts), confidence)
+
+
+def aggregates(table: Table, kept: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """fairlearn's aggregates of every rate over the kept groups where it is defined; None where there is nothing.
+
+    `difference_to_overall` is the largest distance of a group from the value over all rows, `ratio_to_overall` the
+    smallest quotient of the two, the smaller over the larger.
+    """
+    every, all_rows = table.counts[kept], table.counts.sum(axis=0)
+    by_group = {name: rate.values(every) for name, rate in RATES.items()} | composed(every)
+    overall = {name: rate.values(all_rows) for name, rate in RATES.items()} | composed(all_rows)
+    return [
+        {"attributes": list(table.attributes), "metric": name, **aggregated(values, float(overall[name]))}
+        for name, values in by_group.items()
+    ]
+
+
+def aggregated(values: Floats, overall: float) -> dict[str, float | None]:
+    values = values[np.isfinite(values)]
+    if len(values) == 0:
+        names = ("group_min", "group_max", "difference", "ratio", "difference_to_overall", "ratio_to_overall")
+        return dict.fromkeys(names)
+    low, high = float(values.min()), float(values.max())
+    far = np.maximum(values, overall)
+    return {
+        "group_min": low,
+        "group_max": high,
+        "difference": high - low,
+        "ratio": low / high if high > 0 else None,
+        "difference_to_overall": float(np.abs(values - overall).max()),
+        "ratio_to_overall": float((np.minimum(values, overall) / far).min()) if (far > 0).all() else None,
+    }
 
 
 def gap(metric: str, kind: str, counts: NDArray[np.int64]) -> Gap:
@@ -211,6 +284,7 @@ def written(
     row = {
         "metric": metric,
         "kind": kind,
+        "criterion": CRITERIA[metric],
         "attributes": list(attributes),
         "value": found.value,
         "low": spread["low"] if defined else None,

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from math import sqrt
 from statistics import NormalDist
 
+import numpy as np
+from numpy.typing import NDArray
+
 from audits.measures.errors import Unmeasurable
 from audits.measures.inputs import require_confidence
 
@@ -98,3 +101,54 @@ def mover_ratio(x1: int, n1: int, x2: int, n2: int, confidence: float) -> Estima
     scale = l2 * (2 * p2 - l2)
     high = (product + sqrt(max(0.0, product**2 - u1 * (2 * p1 - u1) * scale))) / scale
     return Estimate(p1 / p2, low, high)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Values with their lower and upper limits, arrays of one shape; NaN where a value is undefined."""
+
+    value: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def __getitem__(self, place: object) -> "Limits":
+        return Limits(self.value[place], self.low[place], self.high[place])  # type: ignore[index]
+
+
+def wilson_limits(successes: NDArray[np.int64], n: NDArray[np.int64], confidence: float) -> Limits:
+    """`wilson` of many samples at once; NaN where n is 0."""
+    z = quantile(confidence)
+    size = np.where(n > 0, n, np.nan)
+    p = successes / size
+    scale = 1 + z * z / size
+    centre = p + z * z / (2 * size)
+    spread = z * np.sqrt(p * (1 - p) / size + z * z / (4 * size * size))
+    low = np.where(successes == 0, np.where(n > 0, 0.0, np.nan), (centre - spread) / scale)
+    high = np.where((successes == n) & (n > 0), 1.0, (centre + spread) / scale)
+    return Limits(p, low, high)
+
+
+def mover_differences(one: Limits, other: Limits) -> Limits:
+    """one - other, the squared distances of the limits added: Newcombe's interval where both have Wilson's.
+
+    Zou and Donner, Statistics in Medicine 27 (2008) 1693-1702. Shapes are broadcast.
+    """
+    value = one.value - other.value
+    low = value - np.hypot(one.value - one.low, other.high - other.value)
+    high = value + np.hypot(one.high - one.value, other.value - other.low)
+    return Limits(value, low, high)
+
+
+def mover_ratios(one: Limits, other: Limits) -> Limits:
+    """one / other as `mover_ratio` has it, of values that are not negative; no upper limit is infinite."""
+    product = one.value * other.value
+    lower = one.low * (2 * one.value - one.low)
+    inside = product**2 - lower * other.high * (2 * other.value - other.high)
+    denominator = product + np.sqrt(np.maximum(0.0, inside))
+    scale = other.low * (2 * other.value - other.low)
+    root = np.sqrt(np.maximum(0.0, product**2 - one.high * (2 * one.value - one.high) * scale))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(other.value > 0, one.value / other.value, np.nan)
+        low = np.where(lower > 0, lower / denominator, np.where(np.isnan(lower), np.nan, 0.0))
+        high = np.where(scale > 0, (product + root) / scale, np.where(np.isnan(scale), np.nan, np.inf))
+    return Limits(value, low, high)

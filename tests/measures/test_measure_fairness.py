@@ -205,7 +205,14 @@ def test_an_undefined_rate_is_null_with_its_reason_and_skipped():
     row = group(result, g="c")
     assert row["true_positive_rate"] == {"value": None, "low": None, "high": None}
     assert row["undefined"]["true_positive_rate"] == "no row has the favourable outcome in the target"
-    assert set(row["undefined"]) == {"true_positive_rate", "false_negative_rate", "precision"}
+    assert set(row["undefined"]) == {
+        "true_positive_rate",
+        "false_negative_rate",
+        "precision",
+        "false_discovery_rate",
+        "balanced_accuracy",
+        "f1_score",
+    }
     gap = disparity(result, "true_positive_rate", "difference")
     assert gap["value"] == 0.5
     assert [skipped["group"] for skipped in gap["skipped"]] == [{"g": "c"}]
