@@ -72,12 +72,28 @@ def _parquet(file: BinaryIO, dataset: Dataset, wanted: list[str]) -> DataFrame:
     import pyarrow.parquet as pq
 
     table = pq.read_table(file, columns=wanted)
-    return pd.DataFrame({name: pd.Series(parquet.texts(table[name]), dtype="str") for name in wanted})
+    return pd.DataFrame({name: _arrow(table[name], (dataset.column(name) or {})["type"]) for name in wanted})
 
 
-def _typed(given: Series[str], type_: str) -> Series[Any]:
+def _arrow(column: Any, type_: str) -> Series[Any]:
+    """Numbers and truth values as they are; what else a column holds as a CSV file would spell it."""
+    import pandas as pd
+    from pyarrow import types
+
+    as_is = types.is_floating(column.type) or (types.is_integer(column.type) and not types.is_uint64(column.type))
+    if as_is and type_ in {"integer", "number"}:
+        whole = type_ == "integer" and not column.null_count
+        return pd.Series(column.to_numpy().astype("int64" if whole else "float64"))
+    if types.is_boolean(column.type) and type_ == "boolean" and not column.null_count:
+        return pd.Series(column.to_numpy())
+    return pd.Series(parquet.texts(column), dtype="str")
+
+
+def _typed(given: Series[Any], type_: str) -> Series[Any]:
     import pandas as pd
 
+    if given.dtype.kind in "ifb":
+        return given
     bare = given.str.strip()
     missing = bare.str.lower().isin(cells.MISSING)
     match type_:

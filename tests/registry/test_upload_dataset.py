@@ -204,13 +204,19 @@ TABLE = pd.DataFrame(
         "word": ["a", None, " b "],
         "when": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03"]),
         "kind": pd.Categorical(["x", "y", "x"]),
+        "small": pd.array([-1, 2, 3], dtype="Int8"),
+        "large": pd.array([2**53 + 1, 10**17 + 1, -7], dtype="int64"),
+        "unsigned": pd.array([2**40, 1, 0], dtype="uint64"),
+        "single": pd.array([0.1, 1e-30, None], dtype="float32"),
+        "perhaps": pd.array([True, None, False], dtype="boolean"),
     }
 )
 
 
 def test_parquet_and_csv_are_described_and_read_alike(bank, developer):
     one = upload(bank, developer, parquet(TABLE), "t.parquet")
-    two = upload(bank, developer, TABLE.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S"))
+    exact = TABLE.assign(single=TABLE["single"].astype("float64"))  # as text, single precision would be rounded
+    two = upload(bank, developer, exact.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S"))
     assert (one.format, two.format, one.row_count) == ("parquet", "csv", 3)
     assert [found["type"] for found in one.columns] == [
         "integer",
@@ -220,6 +226,11 @@ def test_parquet_and_csv_are_described_and_read_alike(bank, developer):
         "text",
         "date",
         "text",
+        "integer",
+        "integer",
+        "integer",
+        "number",
+        "boolean",
     ]
     for left, right in zip(one.columns, two.columns, strict=True):
         assert (left["type"], left["missing"]) == (right["type"], right["missing"]), left["name"]
