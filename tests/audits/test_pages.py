@@ -98,9 +98,9 @@ def test_a_performance_run_from_the_form_to_its_result(done):
     html = done("performance", bins="5")
     result = runs.result(Run.objects.get())
     assert f">{result['auc']['value']:.3f}<" in html
-    assert html.count("<svg xmlns") == 2
+    assert html.count("<svg xmlns") == 4
     assert "above all" in html
-    assert f"{result['confusion']['tp']}<span" in html
+    assert f">{result['confusion']['tp']}</td>" in html
 
 
 def test_a_value_that_could_not_be_measured_says_so(page, developer, bare, upload):

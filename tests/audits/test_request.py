@@ -64,6 +64,9 @@ def test_defaults_come_from_the_columns_roles(api: Any, developer: User, bare: V
         "target": "happened",
         "favourable": "yes",
         "bins": 10,
+        "binning": "width",
+        "groups": 10,
+        "sample": "external",
         "confidence": 0.95,
     }
 
