@@ -109,6 +109,38 @@ class VersionRuns(APIView):
         return Response(shown, status=202, headers={"Location": shown["url"]})
 
 
+class SetRequest(Reason):
+    dataset = serializers.UUIDField()
+
+
+class Unfit(serializers.Serializer[Any]):
+    check = serializers.CharField()
+    detail = serializers.CharField(help_text="Why its defaults don't fit, and the mend.")
+    where = serializers.CharField()
+
+
+class SetData(serializers.Serializer[Any]):
+    runs = RunSummary(many=True)
+    unfit = Unfit(many=True)
+
+
+class VersionCheckSet(APIView):
+    @extend_schema(request=SetRequest, responses={202: SetData}, operation_id="check_set_request")
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """Ask for every check whose defaults fit the dataset; the others are listed with why they don't."""
+        version = registry.version(_user(request), pk)
+        wanted = _given(request, SetRequest)
+        found = runs.request_set(
+            version=version,
+            dataset=_dataset(request, wanted["dataset"]),
+            actor=_user(request),
+            reason=wanted["reason"],
+        )
+        asked = RunSummary(found.runs, many=True, context={"request": request}).data
+        unfit = [{"check": name, "detail": str(why), "where": why.where} for name, why in found.unfit.items()]
+        return Response({"runs": asked, "unfit": unfit}, status=202)
+
+
 class RunList(APIView):
     @extend_schema(
         operation_id="run_list",

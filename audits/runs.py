@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import Http404
@@ -48,6 +49,30 @@ def request(*, version: Version, check: str, dataset: Dataset, params: dict[str,
         entry.about = entry.create(run, "check_name", "version", "dataset")
         entry.facts = {"params": written, "dataset_digest": dataset.digest, "artifact_digest": version.digest}
     return run
+
+
+@dataclass(frozen=True)
+class CheckSet:
+    """The runs that were asked for, and why each other check was not, by its name."""
+
+    runs: list[Run]
+    unfit: dict[str, BadInput]
+
+
+def request_set(*, version: Version, dataset: Dataset, actor: User, reason: str) -> CheckSet:
+    """Ask for every check whose defaults fit the version and the dataset: the default check set."""
+    asked, unfit = [], {}
+    for name in checks.ALL:
+        try:
+            run = request(version=version, check=name, dataset=dataset, params={}, actor=actor, reason=reason)
+        except BadInput as error:
+            unfit[name] = error
+        else:
+            asked.append(run)
+    if not asked:
+        sentence = f"No check fits {dataset.name} by its defaults: {'; '.join(str(each) for each in unfit.values())}"
+        raise BadInput(sentence[:2000], where="dataset")
+    return CheckSet(asked, unfit)
 
 
 def refuse_unseen(schema: dict[str, Any], params: dict[str, Any], actor: User) -> None:

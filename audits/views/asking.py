@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
 
-from audits import runs
+from audits import checks, runs
 from audits.forms.checks import FORMS
 from audits.forms.choice import ChoiceForm
 from audits.forms.schema import SchemaForm
@@ -20,6 +22,7 @@ from people.roles import Duty
 from registry import queries as registry
 from registry.forms import refusals
 from registry.models import Version
+from trail.errors import BadInput, Refused
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,6 +46,28 @@ def run_new(request: HttpRequest, version: UUID) -> HttpResponse:
     objections = objections_to(user, Duty.MEASURE, measured.unit_path)
     context = {"nav": "runs", "version": measured, "choice": choice, "form": form, "objections": objections}
     return render(request, "audits/run_form.html", context, status=refusals.status(form) if form else 200)
+
+
+@require_POST
+def run_set(request: HttpRequest, version: UUID) -> HttpResponse:
+    """Start every check that fits; what doesn't fit is said, and can be asked for with parameters."""
+    user = cast(User, request.user)
+    measured = registry.version(user, version)
+    choice = ChoiceForm(request.POST, user=user)
+    if choice.chosen_dataset is None:
+        messages.error(request, "Choose a dataset first: the checks are started on it.")
+        return redirect("audits:run-new", version)
+    try:
+        found = runs.request_set(
+            version=measured, dataset=choice.chosen_dataset, actor=user, reason="Asked for as the default check set"
+        )
+    except (Refused, BadInput) as refused:
+        messages.error(request, str(refused))
+        return redirect(f"{reverse('audits:run-new', args=[version])}?dataset={choice.chosen_dataset.pk}")
+    messages.success(request, f"Queued: {', '.join(checks.get(run.check_name).TITLE for run in found.runs)}.")
+    for name, why in found.unfit.items():
+        messages.info(request, f"{checks.get(name).TITLE} was not started: {why}")
+    return redirect(f"{reverse('audits:run-list')}?{urlencode({'q': measured.model.name})}")
 
 
 def params_form(request: HttpRequest, choice: ChoiceForm, version: Version) -> SchemaForm | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from audits import jobs, runs
+from audits import checks, jobs, runs
 from audits.models import Job, Run
 from people.models import User
 from registry.models import Dataset, Version
@@ -303,3 +303,26 @@ def test_a_failed_run_says_why(
     assert read["result"] is None
     failed = Entry.objects.get(type="audits.run.failed")
     assert failed.content["facts"]["error"] == read["error"]
+
+
+def test_the_default_set_starts_what_fits_and_says_why_the_rest_does_not(
+    api: Any, developer: User, bare: Version, table: Dataset
+) -> None:
+    answer = api(developer).post(f"/api/v1/versions/{bare.pk}/check-set/", {"dataset": str(table.pk)})
+    assert answer.status_code == 202
+    body = answer.json()
+    asked = {run["check"] for run in body["runs"]}
+    unfit = {row["check"]: row for row in body["unfit"]}
+    assert {"fairness", "performance"} <= asked
+    assert set(Run.objects.values_list("check_name", flat=True)) == asked
+    assert "has no artifact" in unfit["explainability"]["detail"]
+    assert unfit["explainability"]["where"] == "version"
+    assert asked.isdisjoint(unfit)
+    assert asked | set(unfit) == set(checks.ALL)
+
+
+def test_whoever_may_not_measure_starts_no_set(api: Any, auditor: User, bare: Version, table: Dataset) -> None:
+    answer = api(auditor).post(f"/api/v1/versions/{bare.pk}/check-set/", {"dataset": str(table.pk)})
+    assert answer.status_code == ask(api(auditor), bare, table).status_code == 409
+    assert not Run.objects.exists()
+    assert Entry.objects.filter(type="trail.attempt.refused").count() == 2
