@@ -1,12 +1,12 @@
-"""The confined process: one request on standard input, progress and one reply on standard output."""
+"""The confined process: what it opens and then requests as lines of standard input, progress and a reply to each as
+lines of standard output."""
 
 import contextlib
 import importlib
-import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +16,16 @@ from audits.sandbox.failures import Unfit, mismatch, refused, told
 if TYPE_CHECKING:
     from audits.sandbox.models import Model
 
-_READERS = {
+READERS = {
     "skops": ("audits.sandbox.skops_model", "SkopsModel"),
     "xgboost-json": ("audits.sandbox.xgboost_model", "XgboostModel"),
     "xgboost-ubj": ("audits.sandbox.xgboost_model", "XgboostModel"),
     "lightgbm-text": ("audits.sandbox.lightgbm_model", "LightgbmModel"),
     "catboost-cbm": ("audits.sandbox.catboost_model", "CatboostModel"),
     "onnx": ("audits.sandbox.onnx_model", "OnnxModel"),
+    "package": ("audits.sandbox.guest", "GuestCheck"),
 }
+OWN_FOLDERS = ("HOME", "TMPDIR", "MPLCONFIGDIR", "NUMBA_CACHE_DIR")
 
 
 class Channel:
@@ -53,12 +55,12 @@ def _saying(what: str, *, kind: str, path: str) -> Iterator[None]:
         raise Unfit(f"{what}: {told(error, path=path)}.", kind=kind) from error
 
 
-def answer(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Load the model, match the data, do the task, write its arrays into the output folder."""
-    channel.progress(0.0, "loading the model")
+def answer(request: dict[str, Any], model: "Model", channel: Channel) -> dict[str, Any]:
+    """Match the data, do the task, write its arrays into the output folder."""
+    if request["task"] == "measure":
+        found: dict[str, Any] = model.measure(request, channel)  # type: ignore[attr-defined] # a package's
+        return found
     params = request["params"]
-    with _saying("The model file could not be read", kind="refused", path=request["artifact"]):
-        model = _load(request["format"], Path(request["artifact"]))
     model.data = request["data_name"]
     frame = _frame(Path(request["data"]))
     with _saying(f"The model could not score {model.data}", kind="mismatch", path=request["artifact"]):
@@ -73,16 +75,16 @@ def answer(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         "features": [str(column) for column in frame.columns],
         "n": len(frame),
         "target": target,
-        "notes": [*model.notes, *result["notes"]],
+        "notes": list(dict.fromkeys([*model.notes, *result["notes"]])),
         "libraries": {"python": sys.version.split()[0], **model.libraries},
     }
 
 
 def _load(kind: str, path: Path) -> "Model":
     """Import only the library the format needs."""
-    if kind not in _READERS:
+    if kind not in READERS:
         raise refused(f"There is no reader for the format {kind!r}.")
-    module, reader = _READERS[kind]
+    module, reader = READERS[kind]
     model: Model = getattr(importlib.import_module(module), reader)(path)
     return model
 
@@ -145,19 +147,50 @@ def _refuse_missing(values: Any) -> None:
         )
 
 
+class Session:
+    """One model, loaded at the first request and kept for the others."""
+
+    def __init__(self, opening: dict[str, Any], channel: Channel) -> None:
+        self.opening, self.channel = opening, channel
+        self.model: Model | None = None
+
+    def reply(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if self.model is None:
+                self.model = self._loaded()
+            return {"ok": True, **answer(self.opening | request, self.model, self.channel)}
+        except Unfit as unfit:
+            return {"ok": False, "error": str(unfit), "kind": unfit.kind}
+        except MemoryError:
+            limit = self.opening["limits"]["memory"] / (1 << 30)
+            sentence = f"The model needs more memory than its limit of {limit:g} GiB."
+            return {"ok": False, "error": sentence, "kind": "crash"}
+
+    def _loaded(self) -> "Model":
+        self.channel.progress(0.0, "loading the model")
+        path = self.opening["artifact"]
+        with _saying("The model file could not be read", kind="refused", path=path):
+            return _load(self.opening["format"], Path(path))
+
+
+def serve(lines: Iterable[bytes]) -> None:
+    """Confine this process as the first line says, and only then answer the others."""
+    channel, requests = Channel(), iter(lines)
+    opening = json.loads(next(requests))
+    folder = Path(opening["output"])
+    os.chdir(folder)
+    os.environ.update(dict.fromkeys(OWN_FOLDERS, str(folder)))
+    confinement = confine(
+        limits=Limits(**opening["limits"]), folder=folder, readable=[Path(opening["artifact"]).parent]
+    )
+    session = Session(opening, channel)
+    for line in requests:
+        channel.say(session.reply(json.loads(line)) | {"confinement": confinement})
+
+
 def main() -> None:
     close_inherited()
-    channel = Channel()
-    request = json.load(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8"))
-    confinement = confine(limits=Limits(**request["limits"]), folder=Path(request["output"]))
-    try:
-        reply = {"ok": True, **answer(request, channel)}
-    except Unfit as unfit:
-        reply = {"ok": False, "error": str(unfit), "kind": unfit.kind}
-    except MemoryError:
-        limit = request["limits"]["memory"] / (1 << 30)
-        reply = {"ok": False, "error": f"The model needs more memory than its limit of {limit:g} GiB.", "kind": "crash"}
-    channel.say(reply | {"confinement": confinement})
+    serve(sys.stdin.buffer)
 
 
 if __name__ == "__main__":

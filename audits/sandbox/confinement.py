@@ -4,10 +4,11 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from audits.sandbox import kernel
+from audits.sandbox import kernel, seccomp
 
 NOBODY = 65534
 _HOUSE = Path(__file__).resolve().parents[2]
@@ -33,17 +34,24 @@ def close_inherited() -> None:
     os.closerange(_FIRST_INHERITED, _LAST_INHERITED)
 
 
-def confine(*, limits: Limits, folder: Path) -> dict[str, str]:
+def confine(*, limits: Limits, folder: Path, readable: Sequence[Path] = ()) -> dict[str, str]:
     """Take limits, network, user and files away from this process; say what could be taken."""
     network = "none" if _leave_network() else "shared with the host"
-    readable = [*_python_paths(), *(Path(path) for path in (*_SYSTEM, f"/proc/{os.getpid()}"))]
+    parent = os.getppid()
+    readable = [*readable, *_python_paths(), *(Path(path) for path in (*_SYSTEM, f"/proc/{os.getpid()}"))]
     user = _become_nobody(folder, readable)
     _limit(limits)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    locked = kernel.landlock(readable=[*readable], writable=[folder, *(Path(path) for path in _DEVICES)])
-    # A change of user clears this, so it comes last: no child outlives its worker.
+    locked = kernel.landlock(readable=readable, writable=[folder, *(Path(path) for path in _DEVICES)])
+    # No other process of this user reads or writes this one's memory.
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    # A change of user clears this, so it comes last: no child outlives what started it.
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    return {"network": network, "user": user, "files": "its own folder" if locked else "ordinary permissions"}
+    if os.getppid() != parent:
+        sys.exit("What started this process is gone.")
+    calls = seccomp.told(seccomp.forbid())
+    files = "its own folder" if locked else "ordinary permissions"
+    return {"network": network, "user": user, "files": files, "calls": calls}
 
 
 def _limit(limits: Limits) -> None:

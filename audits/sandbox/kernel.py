@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS = 1, 8, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 8, 36, 38
 CAP_DAC_READ_SEARCH = 1 << 2
 _CAPABILITY_VERSION = 0x20080522
 # System call numbers of Landlock, the same on every architecture.
@@ -21,8 +21,8 @@ _NETWORK_SINCE, _SCOPES_SINCE = 4, 6
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def prctl(option: int, value: int) -> bool:
-    return bool(_libc.prctl(option, value, 0, 0, 0) == 0)
+def prctl(option: int, value: int, address: int = 0) -> bool:
+    return bool(_libc.prctl(option, ctypes.c_ulong(value), ctypes.c_void_p(address), 0, 0) == 0)
 
 
 def unshare(flags: int) -> bool:

@@ -1,4 +1,7 @@
-"""Score or explain with a stranger's model: a confined child does it, nothing of the model runs here."""
+"""Score or explain with a stranger's model: a confined child does it, nothing of the model runs here.
+
+`opened` keeps one child, with its model loaded, for many tables; `predict` and `explain` ask once.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +17,7 @@ from audits.sandbox.failures import Cancelled, ChildFailed
 from audits.sandbox.folder import NO_RESULT, Array, Folder
 from audits.sandbox.process import Child, OnProgress
 
-__all__ = ["Cancelled", "ChildFailed", "Explanation", "Limits", "Predictions", "explain", "predict"]
+__all__ = ["Cancelled", "ChildFailed", "Explanation", "Limits", "Opened", "Predictions", "explain", "opened", "predict"]
 
 
 @dataclass(frozen=True)
@@ -54,27 +57,19 @@ class Explanation:
     confinement: dict[str, str]
 
 
-def predict(
-    *,
-    artifact: Path,
-    format: str,
-    data: pd.DataFrame,
-    favourable: object = None,
-    labels: Sequence[Any] | None = None,
-    data_name: str = "the dataset",
-    timeout: float = 300,
-    limits: Limits | None = None,
-    on_progress: OnProgress | None = None,
-    cancelled: Callable[[], bool] | None = None,
-) -> Predictions:
-    """Score every row. `labels` says what the model's classes stand for where it only numbers them."""
-    params = {"favourable": _plain(favourable), "labels": _plain_all(labels)}
-    with Folder(artifact, data) as folder:
-        child = Child(folder, timeout, limits, on_progress, cancelled)
-        reply = child.ask("predict", format, params, data_name)
+class Opened:
+    """A model in its child: ask it as often as needed, until its time is over."""
+
+    def __init__(self, child: Child, labels: dict[str, Any]) -> None:
+        self.child, self.labels = child, labels
+
+    def predict(self, data: pd.DataFrame, *, on_progress: OnProgress | None = None) -> Predictions:
+        """Score every row."""
+        reply = self._ask("predict", data, {}, on_progress)
         with _hostile_reply():
             classes, target = reply["classes"], reply["target"]
-            outputs = folder.array("outputs", (len(data), len(classes)) if classes else (len(data),))
+            shape = (len(data), len(classes)) if classes else (len(data),)
+            outputs = self.child.folder.array("outputs", shape)
             scores = outputs if classes else None
             return Predictions(
                 score=outputs if scores is None else scores[:, target],
@@ -84,41 +79,81 @@ def predict(
                 **{key: reply[key] for key in ("features", "scale", "libraries", "notes", "confinement")},
             )
 
+    def explain(
+        self,
+        data: pd.DataFrame,
+        *,
+        rows: int = 1000,
+        background: int = 100,
+        seed: int = 0,
+        game: str | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Explanation:
+        """Explain a sample of rows. `game`: None (the model's exact one), "interventional" or "permutation"."""
+        params = {"game": game, "rows": rows, "background": background, "seed": seed}
+        reply = self._ask("explain", data, params, on_progress)
+        array = self.child.folder.array
+        with _hostile_reply():
+            count, width = min(rows, len(data)), len(reply["features"])
+            return Explanation(
+                values=array("values", (count, width)),
+                output=array("output", (count,)),
+                rows=array("rows", (count,)).astype(np.int64),
+                errors=array("errors", (count, width)) if reply["errors"] else None,
+                **{key: reply[key] for key in ("base", "features", "game", "scale", "gap", "seed", "background")},
+                **{key: reply[key] for key in ("classes", "target", "libraries", "notes", "confinement")},
+            )
 
-def explain(
+    def _ask(self, task: str, data: pd.DataFrame, params: dict[str, Any], on_progress: OnProgress | None) -> Any:
+        self.child.folder.give(data)
+        return self.child.ask({"task": task, "params": self.labels | params}, on_progress)
+
+
+@contextlib.contextmanager
+def opened(
     *,
     artifact: Path,
     format: str,
+    favourable: object = None,
+    labels: Sequence[Any] | None = None,
+    data_name: str = "the dataset",
+    timeout: float = 300,
+    limits: Limits | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Iterator[Opened]:
+    """One child with the model, which is gone when the block ends.
+
+    `labels` says what the model's classes stand for where it only numbers them. `timeout` and `limits` hold over the
+    whole block; `cancelled` is asked while the child works.
+    """
+    opening = {"format": str(format), "data_name": data_name}
+    with (
+        Folder(artifact) as folder,
+        Child(folder, opening, timeout=timeout, limits=limits, cancelled=cancelled) as child,
+    ):
+        yield Opened(child, {"favourable": _plain(favourable), "labels": _plain_all(labels)})
+
+
+def predict(*, data: pd.DataFrame, on_progress: OnProgress | None = None, **model: Any) -> Predictions:
+    """Score every row with a child of its own. The model is said as `opened` takes it."""
+    with opened(**model) as child:
+        return child.predict(data, on_progress=on_progress)
+
+
+def explain(
+    *,
     data: pd.DataFrame,
     rows: int = 1000,
     background: int = 100,
     seed: int = 0,
-    favourable: object = None,
-    labels: Sequence[Any] | None = None,
     game: str | None = None,
-    data_name: str = "the dataset",
     timeout: float = 900,
-    limits: Limits | None = None,
     on_progress: OnProgress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    **model: Any,
 ) -> Explanation:
-    """Explain a sample of rows. `game`: None (the model's exact one), "interventional" or "permutation"."""
-    params = {"favourable": _plain(favourable), "labels": _plain_all(labels), "game": game}
-    params |= {"rows": rows, "background": background, "seed": seed}
-    with Folder(artifact, data) as folder:
-        child = Child(folder, timeout, limits, on_progress, cancelled)
-        reply = child.ask("explain", format, params, data_name)
-        with _hostile_reply():
-            count, width = min(rows, len(data)), len(reply["features"])
-            values = folder.array("values", (count, width))
-            return Explanation(
-                values=values,
-                output=folder.array("output", (count,)),
-                rows=folder.array("rows", (count,)).astype(np.int64),
-                errors=folder.array("errors", (count, width)) if reply["errors"] else None,
-                **{key: reply[key] for key in ("base", "features", "game", "scale", "gap", "seed", "background")},
-                **{key: reply[key] for key in ("classes", "target", "libraries", "notes", "confinement")},
-            )
+    """Explain a sample of rows with a child of its own. The model is said as `opened` takes it."""
+    with opened(timeout=timeout, **model) as child:
+        return child.explain(data, rows=rows, background=background, seed=seed, game=game, on_progress=on_progress)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from audits.sandbox import features, permutation, process
+from audits.sandbox import features, permutation, starting
 from audits.sandbox.confinement import NOBODY
 from audits.sandbox.failures import Unfit
 from audits.sandbox.folder import Folder
@@ -409,10 +409,16 @@ def test_a_model_that_computes_too_long_is_stopped_by_the_kernel(looping, dart_r
         predict(artifact=looping, format="lightgbm-text", data=dart_rows, timeout=120, limits=Limits(cpu=7))
 
 
-def children() -> list[str]:
+def processes(parent: int) -> list[int]:
+    """The processes that a process has started and not yet seen end."""
+    states = {int(path.parent.name): read(path) for path in Path("/proc").glob("[0-9]*/status")}
+    return [pid for pid, state in states.items() if f"PPid:\t{parent}\n" in state]
+
+
+def children() -> list[int]:
     """The sandbox processes this test run has left."""
-    mine = [path.parent for path in Path("/proc").glob("[0-9]*/status") if f"PPid:\t{os.getpid()}\n" in read(path)]
-    return [command for path in mine if "audits.sandbox" in (command := read(path / "cmdline"))]
+    servers = [pid for pid in processes(os.getpid()) if "audits.sandbox" in read(Path(f"/proc/{pid}/cmdline"))]
+    return [pid for server in servers for pid in processes(server)]
 
 
 def read(path: Path) -> str:
@@ -498,7 +504,7 @@ def test_a_confined_process_reaches_nothing_but_its_folder(tmp_path, listening):
         found = subprocess.run(
             [sys.executable, "-c", PROBE, str(folder), str(secret), str(listening), str(inherited.fileno())],
             cwd=folder,
-            env=process.environment(folder),
+            env=starting.environment(),
             pass_fds=[inherited.fileno()],
             capture_output=True,
             text=True,
@@ -519,16 +525,16 @@ def test_a_confined_process_reaches_nothing_but_its_folder(tmp_path, listening):
         assert report["connect"] in ("OSError", "PermissionError")
 
 
-def test_no_secret_is_inherited(monkeypatch, tmp_path):
+def test_no_secret_is_inherited(monkeypatch):
     monkeypatch.setenv("COUNTERSIGN_SECRET_KEY", "k")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "k")
-    found = process.environment(tmp_path)
+    found = starting.environment()
     assert not {"COUNTERSIGN_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"} & set(found)
     assert found["OMP_NUM_THREADS"] == "2"
 
 
-def test_what_a_child_writes_is_read_as_hostile(tmp_path, bare):
-    with Folder(DART, bare) as folder:
+def test_what_a_child_writes_is_read_as_hostile(tmp_path):
+    with Folder(DART) as folder:
         np.save(folder.path / "wide.npy", np.zeros((3, 2)))
         np.save(folder.path / "objects.npy", np.array([Bomb(tmp_path / "executed")], dtype=object), allow_pickle=True)
         (folder.path / "link.npy").symlink_to(folder.path / "wide.npy")
