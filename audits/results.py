@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -47,7 +48,17 @@ def shown(run: Run, *, page: str | None = None) -> dict[str, Any] | None:
 def sections(check: str, result: dict[str, Any], *, page: str | None = None) -> Iterator[dict[str, Any]]:
     known = checks.ALL.get(check)
     for section in known.sections(result) if known else ():
-        yield {"title": section.title, "lead": section.lead, "parts": [part(each, page) for each in section.parts]}
+        parts = [part(each, page) for each in section.parts]
+        yield {"title": section.title, "lead": section.lead, "parts": list(abreast(parts))}
+
+
+def abreast(parts: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Charts that follow each other stand side by side."""
+    for kind, found in groupby(parts, key=lambda each: each["kind"]):
+        if kind == "chart":
+            yield {"kind": "charts", "charts": list(found)}
+        else:
+            yield from found
 
 
 def part(found: Part, page: str | None) -> dict[str, Any]:
@@ -112,5 +123,3 @@ def number(value: float | int | str, kind: str) -> str:
         case "text" if not isinstance(value, float):
             return str(value)
     return written.figure(value)
-
-

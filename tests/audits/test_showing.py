@@ -107,3 +107,15 @@ def test_a_document_prints_the_first_rows_and_says_so() -> None:
 def test_every_part_has_its_place_on_a_page() -> None:
     section = Section("Title", parts=[Note("info", "Said", "so"), Figures([Figure("A", 1)]), Table("T", (PLAIN,), [])])
     assert [results.part(part, None)["kind"] for part in section.parts] == ["note", "figures", "table"]
+
+
+def test_charts_that_follow_each_other_stand_side_by_side() -> None:
+    spec = specs.ranked([{"label": "age", "value": 1}], title="Size")
+    chart, table = Chart("One", "An answer.", spec), Table("T", (PLAIN,), [])
+    parts = [results.part(each, None) for each in (chart, chart, table, chart)]
+    shown = list(results.abreast(parts))
+    assert [(each["kind"], len(each.get("charts", []))) for each in shown] == [
+        ("charts", 2),
+        ("table", 0),
+        ("charts", 1),
+    ]
