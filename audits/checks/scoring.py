@@ -96,11 +96,12 @@ def scorer(context: Context, version: Version | None = None) -> Iterator[Scorer]
     """A function that scores frames of the dataset's feature columns with the artifact, as often as it is called.
 
     What it gives is the score of the favourable class, (n,), or the raw value; what was said of it is on the function's
-    `last`, the sandbox's own answer.
+    `last`, the sandbox's own answer. One child with the model answers all calls, and is gone when the block ends.
     """
     from audits.sandbox import parent
 
-    yield Scorer(lambda frame: parent.predict(data=frame, **sandboxed(context, version)))
+    with parent.opened(**sandboxed(context, version)) as model:
+        yield Scorer(model.predict)
 
 
 class Scorer:

@@ -64,6 +64,8 @@ class Server:
             os.close(descriptor)
         begun = Child(pid, os.pidfd_open(pid), socket.socket(fileno=status))
         self.children.append(begun)
+        with contextlib.suppress(OSError):
+            socket.send_fds(begun.status, [b"begun"], [begun.handle])
         # Either end ends it: it exits, or nobody waits for it any more.
         self.selector.register(begun.handle, selectors.EVENT_READ, begun)
         self.selector.register(begun.status, selectors.EVENT_READ, begun)

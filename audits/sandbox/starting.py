@@ -5,10 +5,12 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from audits.sandbox.failures import ChildFailed
@@ -16,7 +18,8 @@ from audits.sandbox.usage import Usage
 
 THREADS = 2
 _HOUSE = Path(__file__).resolve().parents[2]
-_KILL_SECONDS = 30
+_STOP_SECONDS = 30
+_REPORT_SECONDS = 1
 _LONGEST_MESSAGE = 4096
 _THREAD_VARIABLES = ("OMP", "MKL", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM")
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "TZ")
@@ -58,7 +61,7 @@ class _Server:
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-s", "-P", "-m", "audits.sandbox.forkserver"],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
@@ -71,7 +74,7 @@ class _Server:
         if self.line is not None:
             self.line.close()
         if self.process is not None:
-            self.process.wait(_KILL_SECONDS)
+            self.process.wait(_STOP_SECONDS)
         self.line = self.process = None
 
     def disown(self) -> None:
@@ -95,6 +98,7 @@ class Process:
         their_input, self.stdin = os.pipe()
         self.stdout, their_output = os.pipe()
         self.status, their_status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.handle: int | None = None
         self.ended: dict[str, float] | None = None
         os.set_blocking(self.stdin, False)
         try:
@@ -110,23 +114,37 @@ class Process:
 
     def wait(self, seconds: float) -> int | None:
         """The exit status of a child that has ended, as subprocess gives it: minus the signal that ended it."""
-        if self.ended is None and select.select([self.status], [], [], seconds)[0]:
-            said = b""
-            with contextlib.suppress(OSError):
-                said = self.status.recv(_LONGEST_MESSAGE)
-            self.ended = json.loads(said) if said else {}
-        return None if self.ended is None else int(self.ended.get("code", -9))
+        until = time.monotonic() + seconds
+        while self.ended is None and select.select([self.status], [], [], max(0.0, until - time.monotonic()))[0]:
+            self._hear()
+        return None if self.ended is None else int(self.ended.get("code", -signal.SIGKILL))
 
     def end(self) -> Usage:
-        """Kill it and its group, and wait until it is gone."""
+        """Kill it, and wait until the server has seen it end; one that has not begun yet ends when it begins."""
+        self.wait(0)
+        if self.handle is not None and self.ended is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
         with contextlib.suppress(OSError):
             self.status.shutdown(socket.SHUT_WR)
-        self.wait(_KILL_SECONDS)
+        if self.handle is not None:
+            self.wait(_REPORT_SECONDS)
         self._close()
         found = self.ended or {}
         return Usage(found.get("cpu", 0.0), int(found.get("peak", 0)))
 
+    def _hear(self) -> None:
+        """The server says two things: that the child has begun, with a handle to it, and that it has ended."""
+        message, handles = b"", []
+        with contextlib.suppress(OSError):
+            message, handles, _, _ = socket.recv_fds(self.status, _LONGEST_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
+        if handles:
+            (self.handle,) = handles
+        else:
+            self.ended = json.loads(message) if message else {}
+
     def _close(self) -> None:
         self.status.close()
-        os.close(self.stdin)
-        os.close(self.stdout)
+        for descriptor in (self.stdin, self.stdout, self.handle):
+            if descriptor is not None:
+                os.close(descriptor)

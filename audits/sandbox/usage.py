@@ -20,9 +20,10 @@ _counted: ContextVar[Usage | None] = ContextVar("usage", default=None)
 @contextmanager
 def counted() -> Iterator[Usage]:
     """Count what children use within the block, in this thread."""
-    token = _counted.set(Usage())
+    total = Usage()
+    token = _counted.set(total)
     try:
-        yield _counted.get()  # type: ignore[misc] -- set in the line above
+        yield total
     finally:
         _counted.reset(token)
 
