@@ -46,6 +46,8 @@ ANCHOR_MINUTES = env.int("ANCHOR_MINUTES", default=60)
 FORWARD = env.list("FORWARD", default=[])
 FORWARD_SECRET = env.str("FORWARD_SECRET", default="")
 FORWARD_CLEAR = env.bool("FORWARD_CLEAR", default=False)
+# folders with packages of checks, which web and worker can't import from (docs/reference/own-checks.md)
+CHECKS_PATH = env.list("CHECKS_PATH", default=[])
 EVIDENCE_ROOT = DATA / "files"
 # the states of the past that somebody looked at; made again from the trail whenever they are gone
 PAST_ROOT = Path(env.str("PAST_ROOT", default=str(DATA / "past")))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 from audits.checks.context import Context, Measured
@@ -47,7 +47,17 @@ def _ours() -> Iterator[Check]:
             yield cast(Check, module)
 
 
+def _theirs(taken: Container[str]) -> tuple[Mapping[str, Check], dict[str, str]]:
+    # the package builds on the checks above
+    from audits import guests
+
+    return guests.found(taken)
+
+
 ALL: dict[str, Check] = {check.NAME: check for check in _ours()}
+# What a team brings as a package (docs/reference/own-checks.md), and why the other packages can't be used.
+GUESTS, UNUSABLE = _theirs(ALL)
+ALL |= GUESTS
 
 
 def get(name: str) -> Check:
