@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from audits.charts import specs
-from audits.checks import columns, params, scoring
+from audits.checks import columns, explaining, params, scoring
 from audits.checks.context import Context, Measured
 from audits.checks.presenting import Chart, Column, Figure, Figures, Section, Table
 from registry import reading
 from registry.models import ColumnRole, Dataset, Version
-from trail.errors import BadInput
 
 NAME = "counterfactuals"
 VERSION = "1"
@@ -97,24 +96,16 @@ SCHEMA: dict[str, Any] = {
 
 def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
     stated = params.complete(SCHEMA, given)
-    if version.artifact is None:
-        sentence = f"{version} has no artifact, and counterfactuals ask the model itself: register one with it."
-        raise BadInput(sentence, where="version")
-    source = scoring.artifact(version, dataset, stated)
+    explaining.require_artifact(version)
+    source = scoring.artifact(version, dataset, stated) | explaining.outcome(dataset, stated)
     features = dataset.names(ColumnRole.FEATURE)
     sensitive = [name for name in dataset.names(ColumnRole.SENSITIVE) if name in features]
     immutable = stated.get("immutable", sensitive)
     for name in immutable:
-        require_feature(dataset, name, "immutable")
+        explaining.require_feature(dataset, name, "immutable")
     require_amounts(dataset, stated)
     if len(set(immutable)) == len(features):
         raise columns.bad("immutable", "Every feature is immutable, so nothing can change.")
-    name = stated.get("target") or columns.with_role(dataset, ColumnRole.TARGET, "target")
-    if name is not None:
-        target = columns.target(dataset, name)
-        source |= {"target": target, "favourable": columns.favourable(dataset, target, stated.get("favourable"))}
-    elif "favourable" in stated:
-        source["favourable"] = stated["favourable"]
     if "chosen" in stated:
         beyond = [row for row in stated["chosen"] if row > dataset.row_count]
         if beyond:
@@ -127,20 +118,13 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
 def require_amounts(dataset: Dataset, stated: dict[str, Any]) -> None:
     for param in ("directions", "ranges"):
         for name in stated[param]:
-            require_feature(dataset, name, param)
+            explaining.require_feature(dataset, name, param)
             found = columns.named(dataset, name, param)["type"]
             if found not in columns.NUMERIC:
                 raise columns.bad(param, f"“{name}” holds {found}, which has no order; {param} are for numbers.")
     for name, (low, high) in stated["ranges"].items():
         if low > high:
             raise columns.bad("ranges", f"The range of “{name}” starts at {low:g}, above its end {high:g}.")
-
-
-def require_feature(dataset: Dataset, name: str, param: str) -> None:
-    columns.named(dataset, name, param)
-    features = dataset.names(ColumnRole.FEATURE)
-    if name not in features:
-        raise columns.bad(param, f"“{name}” is no feature of {dataset.name}; there are {columns.listed(features)}.")
 
 
 def run(context: Context) -> Measured:

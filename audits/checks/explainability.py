@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from audits.charts import specs
-from audits.checks import columns, params, scoring
+from audits.checks import columns, explaining, params, scoring
 from audits.checks.context import Context, Measured
 from audits.checks.presenting import Cell, Chart, Column, Figure, Note, Section, Table
 from audits.measures import reason_codes_texts
 from registry import reading
 from registry.models import ColumnRole, Dataset, Version
-from trail.errors import BadInput
 
 NAME = "explainability"
 VERSION = "2"
@@ -173,20 +172,17 @@ KEPT = (
 
 def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
     stated = params.complete(SCHEMA, given)
-    if version.artifact is None:
-        sentence = (
-            f"{version} has no artifact, and an explanation runs the model itself: register one with its artifact."
-        )
-        raise BadInput(sentence, where="version")
+    explaining.require_artifact(version)
     source = scoring.artifact(version, dataset, stated) | outcome(dataset, stated)
     if stated["permutation_repeats"] and "target" not in source:
-        raise columns.bad("permutation_repeats", "Permutation importance needs a target: name one in “target”.")
+        needed = "name one in “target”; for amounts, choose the loss squared_error as well"
+        raise columns.bad("permutation_repeats", f"Permutation importance needs a target: {needed}.")
     for pair in stated["interactions"]:
         for name in pair:
-            require_feature(dataset, name, "interactions")
+            explaining.require_feature(dataset, name, "interactions")
     if codes := stated.get("reason_codes"):
         for name in codes["codes"]:
-            require_feature(dataset, name, "reason_codes")
+            explaining.require_feature(dataset, name, "reason_codes")
         if (refusal := reason_codes_texts.unspecific(codes["codes"])) is not None:
             raise columns.bad("reason_codes", refusal)
         source["reason_codes"] = codes
@@ -194,22 +190,12 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
 
 
 def outcome(dataset: Dataset, stated: dict[str, Any]) -> dict[str, Any]:
-    """The target with its favourable value; for squared_error a target of amounts, without one."""
+    """The target with its favourable value; for squared_error a target of amounts, which has none."""
     name = stated.get("target") or columns.with_role(dataset, ColumnRole.TARGET, "target")
-    if name is None:
-        return {"favourable": stated["favourable"]} if "favourable" in stated else {}
-    if stated["loss"] == "squared_error":
-        columns.numeric(dataset, name, "target")
-        return {"target": name} | ({"favourable": stated["favourable"]} if "favourable" in stated else {})
-    target = columns.target(dataset, name)
-    return {"target": target, "favourable": columns.favourable(dataset, target, stated.get("favourable"))}
-
-
-def require_feature(dataset: Dataset, name: str, param: str) -> None:
-    columns.named(dataset, name, param)
-    features = dataset.names(ColumnRole.FEATURE)
-    if name not in features:
-        raise columns.bad(param, f"“{name}” is no feature of {dataset.name}; there are {columns.listed(features)}.")
+    if name is None or stated["loss"] != "squared_error":
+        return explaining.outcome(dataset, stated)
+    columns.numeric(dataset, name, "target")
+    return {"target": name} | ({"favourable": stated["favourable"]} if "favourable" in stated else {})
 
 
 def run(context: Context) -> Measured:

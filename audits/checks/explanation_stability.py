@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from audits.charts import specs
-from audits.checks import columns, params, scoring
+from audits.checks import columns, explaining, params, scoring
 from audits.checks.context import Context, Measured
 from audits.checks.presenting import Cell, Chart, Column, Figure, Figures, Section, Table
 from registry import reading
 from registry.models import ColumnRole, Dataset, Version
-from trail.errors import BadInput
 
 NAME = "explanation_stability"
 VERSION = "1"
@@ -87,12 +86,8 @@ SCHEMA: dict[str, Any] = {
 
 def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
     stated = params.complete(SCHEMA, given)
-    if version.artifact is None:
-        sentence = (
-            f"{version} has no artifact, and an explanation runs the model itself: register one with its artifact."
-        )
-        raise BadInput(sentence, where="version")
-    source = scoring.artifact(version, dataset, stated)
+    explaining.require_artifact(version)
+    source = scoring.artifact(version, dataset, stated) | explaining.outcome(dataset, stated)
     if (given_id := stated.get("other_version")) is not None:
         other = Version.objects.get(pk=given_id)
         if other.pk == version.pk:
@@ -102,12 +97,6 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
         source["other_version"] = str(other.pk)
     elif not stated["repeats"]:
         raise columns.bad("repeats", "Without another version and without noise there is nothing to measure.")
-    name = stated.get("target") or columns.with_role(dataset, ColumnRole.TARGET, "target")
-    if name is not None:
-        target = columns.target(dataset, name)
-        source |= {"target": target, "favourable": columns.favourable(dataset, target, stated.get("favourable"))}
-    elif "favourable" in stated:
-        source["favourable"] = stated["favourable"]
     return source | {name: stated[name] for name in ("rows", "background", "repeats", "noise", "top", "seed")}
 
 
@@ -231,7 +220,7 @@ def shaken(context: Context, frame: Any) -> tuple[dict[str, Any] | None, Any, li
 
 
 def quiet(result: Mapping[str, Any]) -> list[str]:
-    said = ["Noise was added to numeric inputs alone; whole numbers became fractions."]
+    said = ["Noise was added to numeric inputs alone; whole numbers became fractions, which some models cut off."]
     if result["still"]:
         said.append(f"{result['still']} rows have no numeric cell to move and were left out of the noise.")
     if result["rank_agreement"] is None:

@@ -22,6 +22,10 @@ FAVOURABLE = "The decision is favourable already."
 NONE_FOUND = "No change within the constraints was found that turns the decision."
 
 
+# Per row asked about, its place and the states that turn its decision.
+Found = dict[int, tuple[int, Index]]
+
+
 @dataclass(frozen=True)
 class Space:
     """The data as numbers: what may change to what, and how far that is.
@@ -99,7 +103,8 @@ def counterfactuals(
     "increase" or "decrease"; ranges: [least, most] of a feature. Distance: Σ |move| / median absolute deviation (the
     standard deviation where that is 0), 1 for a changed category or a missing cell that was filled, after Wachter,
     Mittelstadt and Russell, Harvard Journal of Law & Technology 31 (2018) 841-887. Fewer changes come before nearer
-    ones. No random draw is made. The model is called at most 2 + most_changes + ROUNDS times over batches of all rows.
+    ones. No random draw is made. The model is called twice, and at most most_changes + ROUNDS
+    times more for each block of rows; a few rows are one block.
     """
     mixtures.require_table("data", data)
     require_whole("most_changes", most_changes, least=1)
@@ -110,8 +115,9 @@ def counterfactuals(
     start = mixtures.ask(score, data.iloc[places]) if places else np.empty(0)
     asked = [at for at, value in enumerate(start) if value < threshold]
     task = Task(score, data, space, float(threshold))
-    found = searched(task, {at: places[at] for at in asked}, most_changes, alternatives)
-    found = shrunk(task, found)
+    found: Found = {}
+    for part in blocks(asked, space):
+        found |= shrunk(task, searched(task, {at: places[at] for at in part}, most_changes, alternatives))
     proposed = sum(len(states) for _, states in found.values())
     listed: dict[int, list[dict[str, Any]]] = {}
     for at, scores in zip(found, task.scores(states for _, states in found.values()), strict=True):
@@ -128,6 +134,14 @@ def counterfactuals(
         for at, label in enumerate(rows)
     ]
     return {"threshold": float(threshold), "rows": told, **summary(told, proposed)}
+
+
+def blocks(asked: Sequence[int], space: Space) -> Iterator[Sequence[int]]:
+    """Rows that are searched together, so that the states tried at once stay about a call of the model."""
+    tried = BEAM * max(1, sum(map(len, space.lenders)))
+    at_once = max(1, mixtures.CALL_ROWS // tried)
+    for first in range(0, len(asked), at_once):
+        yield asked[first : first + at_once]
 
 
 def space_of(
@@ -184,11 +198,8 @@ def lending(values: Floats, is_number: bool, limits: tuple[float, float]) -> Ind
     return np.array([int(np.argmax(values == value)) for value in wanted], dtype=np.int64)
 
 
-Found = dict[int, tuple[int, Index]]
-
-
 def searched(task: Task, rows: Mapping[int, int], most_changes: int, alternatives: int) -> Found:
-    """Per row its place and the states (m, d) that turn it, from the fewest changes on."""
+    """The states (m, d) that turn each row, from the fewest changes on."""
     beams = {at: mixtures.whole_rows(np.array([place]), task.data.shape[1]) for at, place in rows.items()}
     found: Found = {}
     for _ in range(most_changes):

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from audits import checks, results
+from audits.checks import explanation_stability
 from audits.models import Run
+from audits.sandbox.explanation import sample
 from people.models import User
 from registry.models import Dataset, Version
 from tests.conftest import GERMAN
@@ -214,6 +216,7 @@ def test_noise_moves_a_linear_models_contributions_by_its_coefficients(
             "no specific reason",
         ),
         ("explainability", {"loss": "squared_error"}, "holds text, not numbers"),
+        ("explainability", {"permutation_repeats": 1, "target": "credit_amount"}, "more than 50 different values"),
         ("counterfactuals", {"immutable": NUMBERS}, "nothing can change"),
         ("counterfactuals", {"immutable": ["creditability"]}, "no feature"),
         ("counterfactuals", {"chosen": [301]}, "has 300 rows and no row 301"),
@@ -231,6 +234,35 @@ def test_what_cannot_be_explained_is_refused(
     assert answer.status_code == 422, answer.json()
     assert said in answer.json()["detail"].replace("'", "“", 1).replace("'", "”", 1)
     assert not Run.objects.exists()
+
+
+def test_amounts_are_explained_without_a_favourable_value(
+    check: Any, register: Callable[..., Version], upload: Callable[..., Dataset], table: pd.DataFrame
+) -> None:
+    """The target holds more numbers than a target of outcomes may."""
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(table[NUMBERS[::2]], table["credit_amount"])
+    version = register(skops.io.dumps(model), "amounts.skops")
+    rows = upload(table[NUMBERS].to_csv(index=False), feature=NUMBERS[::2], target="credit_amount")
+    asked = {"rows": 20, "permutation_repeats": 2, "loss": "squared_error"}
+    result = check(version, "explainability", rows, **asked)["result"]
+    predicted = model.predict(table[NUMBERS[::2]])
+    assert result["permutation"]["baseline"] == pytest.approx(((predicted - table["credit_amount"]) ** 2).mean())
+    assert result["scale"] == "raw"
+    run = check(version, "counterfactuals", rows, rows=2, threshold=float(np.median(predicted)))
+    assert "favourable" not in run["params"]
+    assert run["result"]["found"] == 2
+
+
+def test_the_sandbox_draws_what_was_staged() -> None:
+    """Rows and background of every size, also when everything is drawn for both."""
+    background = pd.DataFrame({"n": np.arange(7.0)})
+    parts = [pd.DataFrame({"n": 100.0 + np.arange(5) + 10 * part}) for part in range(3)]
+    for seed in range(20):
+        table, places, asked = explanation_stability.staged(parts, background, seed)
+        drawn = sample(len(table), rows=asked, background=7, seed=seed)
+        assert table["n"].iloc[drawn.background].tolist() == background["n"].tolist()
+        assert table["n"].iloc[places].tolist() == pd.concat(parts)["n"].tolist()
+        assert set(places) <= set(drawn.rows)
 
 
 def test_what_cannot_be_compared_is_refused(
