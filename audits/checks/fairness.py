@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audits.checks import bands, columns, params, scoring
+from audits.charts import specs
+from audits.checks import bands, columns, groups, groups_shown, params, scoring
 from audits.checks.context import Context, Measured
+from audits.checks.presenting import Chart, Column, Figure, Figures, Part, Section, Table, group, words
 from registry import reading
-from registry.models import ColumnRole, Dataset, Version
+from registry.models import Dataset, Version
 
 NAME = "fairness"
-VERSION = "1"
+VERSION = "2"
 TITLE = "Fairness between groups"
 ANSWERS = (
     "Compares how often each group gets the favourable decision, and how often the decision is wrong for it: selection "
     "rate, true and false positive rate, false negative rate, precision and accuracy per group and per intersection, "
-    "with the ratio and the difference between the best and the worst treated group and their intervals. It measures "
-    "and does not judge: which gap is too large is for the policy. Not for scores without a decision, for outcomes "
-    "recorded by the same people whose bias is in question, or for groups of a handful of rows, whose intervals say so."
+    "with the ratio and the difference between the best and the worst treated group and their intervals, with impact "
+    "ratios, tests against the largest group and the smallest gap the sample could have shown; and where there are "
+    "scores, calibration, AUC and score distributions per group. It measures and does not judge: which gap is too "
+    "large is for the policy. Not for outcomes recorded by the same people whose bias is in question, or for groups of "
+    "a handful of rows, whose intervals say so; for amounts and for several classes there are checks of their own."
 )
-MOST_VALUES = 50
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -29,43 +33,40 @@ SCHEMA: dict[str, Any] = {
         "score": params.SCORE,
         "threshold": params.THRESHOLD,
         "favourable": params.FAVOURABLE,
-        "sensitive": {
-            "type": "array",
-            "items": {"type": "string"},
-            "minItems": 1,
-            "maxItems": 6,
-            "uniqueItems": True,
-            "description": "The columns whose values make the groups; by default those with the role sensitive.",
-        },
+        "sensitive": groups.SENSITIVE,
         "bins": bands.SCHEMA,
-        "intersections": {
-            "anyOf": [
-                {"type": "boolean"},
-                {"type": "array", "items": {"type": "array", "items": {"type": "string"}, "minItems": 2}},
-            ],
-            "default": True,
-            "description": "Whether to cross all sensitive columns, or a list of which to cross.",
-        },
+        "intersections": groups.INTERSECTIONS,
+        "tolerance_ratio": groups.TOLERANCE_RATIO,
+        "tolerance_difference": groups.TOLERANCE_DIFFERENCE,
         "confidence": params.CONFIDENCE,
-        "replicates": {
-            "type": "integer",
-            "minimum": 0,
-            "maximum": 1_000_000,
-            "default": 0,
-            "description": "How often the count table is drawn anew for the intervals of the disparities; 0 gives "
-            "Newcombe and MOVER-R intervals between the two groups that span the gap.",
-        },
+        "replicates": groups.REPLICATES,
         "seed": params.SEED,
-        "min_group": {
+        "min_group": groups.MIN_GROUP,
+        "multiplicity": groups.MULTIPLICITY,
+        "leave_out_small": groups.LEAVE_OUT_SMALL,
+        "calibration_bins": {
             "type": "integer",
             "minimum": 1,
-            "default": 2,
-            "description": "Smaller groups are reported but kept out of the disparities.",
+            "maximum": 100,
+            "default": 10,
+            "description": "Bins of each group's calibration, equally wide; where there are scores.",
+            "x-advanced": True,
         },
         "labels": params.LABELS,
     },
     "$defs": {"edges": bands.EDGES},
 }
+OPTIONS = (
+    "tolerance_ratio",
+    "tolerance_difference",
+    "confidence",
+    "replicates",
+    "seed",
+    "min_group",
+    "multiplicity",
+    "leave_out_small",
+    "calibration_bins",
+)
 
 
 def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
@@ -73,59 +74,12 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
     target = columns.target(dataset, stated.get("target"))
     source = scoring.decisions(version, dataset, stated)
     scoring.check(dataset, source, target)
-    sensitive = stated.get("sensitive") or dataset.names(ColumnRole.SENSITIVE)
-    bins = bands.prepared(dataset, stated["bins"], sensitive)
-    require_apart(dataset, sensitive, {"target": target} | source)
-    require_groups(dataset, sensitive, bins)
-    require_crossings(stated["intersections"], sensitive)
-    kept = ("intersections", "confidence", "replicates", "seed", "min_group")
     return source | {
         "target": target,
         "favourable": columns.favourable(dataset, target, stated.get("favourable")),
-        "sensitive": sensitive,
-        "bins": bins,
-        **{name: stated[name] for name in kept},
+        **groups.prepared(dataset, stated, {"target": target} | source),
+        **{name: stated[name] for name in OPTIONS},
     }
-
-
-def require_apart(dataset: Dataset, sensitive: list[str], others: dict[str, Any]) -> None:
-    """Refuse to compare groups that the outcome or the decision itself makes."""
-    for role in ("target", "prediction", "score"):
-        if (name := others.get(role)) in sensitive:
-            sentence = f"{dataset.file_name}, column “{name}” is the {role}; groups come from another column."
-            raise columns.bad("sensitive", sentence)
-
-
-def require_groups(dataset: Dataset, sensitive: list[str], bins: dict[str, Any]) -> None:
-    """Refuse columns that make no groups, or too many."""
-    if not sensitive:
-        raise columns.bad(
-            "sensitive", f"{dataset.name} has no column with the role sensitive: name the columns in “sensitive”."
-        )
-    for name in sensitive:
-        column = columns.named(dataset, name, "sensitive")
-        if name in bins or columns.values(column):
-            continue
-        mend = (
-            f"cut it into bands, as in “bins”: {{“{name}”: [25, 60]}}"
-            if column["type"] in columns.NUMERIC
-            else "gather its values into fewer"
-        )
-        raise columns.bad(
-            "sensitive",
-            f"{dataset.file_name}, column “{name}” holds more than {MOST_VALUES} different values, too many groups: "
-            f"{mend}.",
-        )
-
-
-def require_crossings(intersections: bool | list[list[str]], sensitive: list[str]) -> None:
-    for crossing in [] if isinstance(intersections, bool) else intersections:
-        for name in crossing:
-            if name not in sensitive:
-                raise columns.bad(
-                    "intersections",
-                    f"“{name}” is crossed but is not among the sensitive columns: {columns.listed(sensitive)}.",
-                )
 
 
 def run(context: Context) -> Measured:
@@ -133,22 +87,18 @@ def run(context: Context) -> Measured:
 
     stated = context.params
     context.progress(0.05, "Reading the data")
-    frame = reading.frame(context.dataset, [stated["target"], *stated["sensitive"]])
-    groups = {
-        name: bands.cut(frame[name], **stated["bins"][name]) if name in stated["bins"] else frame[name]
-        for name in stated["sensitive"]
-    }
+    frame, sensitive = groups.read(context, stated["target"])
     prediction, scored = decided(context, frame[stated["target"]])
     context.progress(0.8, "Counting and comparing the groups")
-    options = ("favourable", "intersections", "confidence", "replicates", "seed", "min_group")
     result = fairness.assess(
         target=frame[stated["target"]],
         prediction=prediction,
-        sensitive=groups,
-        **{name: stated[name] for name in options},
+        score=scored.values,
+        sensitive=sensitive,
+        **{name: stated[name] for name in ("favourable", "intersections", *OPTIONS)},
         on_progress=lambda share: context.progress(0.8 + 0.15 * share, "Redrawing the counts for the intervals"),
     )
-    locate(context.dataset, result["excluded"], groups)
+    groups.locate(context.dataset, result["excluded"], sensitive)
     result["source"] = scored.source
     result["limitations"] += scored.limitations
     return Measured(result, scored.libraries)
@@ -172,23 +122,147 @@ def decided(context: Context, target: Any) -> tuple[Any, scoring.Scores]:
     return prediction, scored
 
 
-def locate(dataset: Dataset, excluded: list[dict[str, Any]], groups: dict[str, Any]) -> None:
-    """Say where in the file a group of a single row is."""
-    import pandas as pd
+KEY = {
+    ("selection_rate", "ratio"): "Selection-rate ratio",
+    ("equalized_odds", "difference"): "Equalized-odds difference",
+}
 
-    from audits.measures import labels
 
-    table = pd.DataFrame(groups)
-    for names in {tuple(row["group"]) for row in excluded}:
-        firsts = table.drop_duplicates(subset=list(names))
-        places = {
-            tuple(None if pd.isna(value) else labels.plain(value) for value in values): int(at)
-            for at, values in zip(firsts.index, firsts[list(names)].itertuples(index=False, name=None), strict=True)
-        }
-        for row in excluded:
-            if tuple(row["group"]) == names and row["n"] == 1:
-                row["row"] = places[tuple(row["group"].values())] + 1
-    lines = columns.lines(dataset, {row["row"] for row in excluded if "row" in row})
-    for row in excluded:
-        if (line := lines.get(row.get("row", 0))) is not None:
-            row["line"] = line
+def figures(result: Mapping[str, Any]) -> list[Figure]:
+    """Two for each attribute alone; intersections are in the sections."""
+    return [
+        Figure.of(f"{KEY[found['metric'], found['kind']]}, {found['attributes'][0]}", found)
+        for found in result.get("disparities", [])
+        if (found["metric"], found["kind"]) in KEY and len(found.get("attributes", [])) == 1
+    ]
+
+
+def sections(result: Mapping[str, Any]) -> list[Section]:
+    return [
+        Section("", introduced(result), [Figures(figures(result))]),
+        *(by(result, attributes) for attributes in groups_shown.attribute_sets(result)),
+        *groups_shown.excluded(result),
+    ]
+
+
+def introduced(result: Mapping[str, Any]) -> str:
+    redrawn = (
+        f"; those of gaps come from {result['replicates']:,} redrawn tables, seed {result['seed']}"
+        if result.get("replicates")
+        else ""
+    )
+    return (
+        f"Favourable outcome: {result['favourable']}. {result['rows']:,} rows. Intervals hold with a confidence of "
+        f"{result['confidence']:.3g}{redrawn}. Rates are shares from 0 to 1."
+    )
+
+
+def by(result: Mapping[str, Any], attributes: tuple[str, ...]) -> Section:
+    """Everything about one set of attributes: rates, gaps, tests, impact ratios and scores."""
+    of, shown = groups_shown.of, groups_shown
+    rows = of(result["groups"], attributes)
+    parts: list[Part] = [
+        shown.drawn(rows, result["overall"], attributes),
+        *shown.rates(rows, attributes),
+        *shown.gaps(of(result["disparities"], attributes), attributes),
+        *shown.comparisons(of(result.get("comparisons"), attributes), result),
+        *(shown.impact(found, attributes) for found in of(result.get("impact"), attributes)),
+        *shown.aggregates(of(result.get("aggregates"), attributes), attributes),
+        *scored(result.get("scores"), attributes),
+    ]
+    return shown.section(attributes, rows, parts)
+
+
+def scored(found: Mapping[str, Any] | None, attributes: tuple[str, ...]) -> Iterator[Part]:
+    if not found:
+        return
+    rows = groups_shown.of(found["groups"], attributes)
+    said = groups_shown.titled(attributes)
+    names = ("mean_score", "auc", "calibration_gap")
+    table = Table(
+        f"Scores by {said}",
+        [
+            Column("Group"),
+            Column("n", "count"),
+            Column("Mean score", "number"),
+            Column("AUC", "number", "1 separates perfectly, 0.5 not at all"),
+            Column("Rate less score", "number", "observed rate less mean score: 0 if calibrated"),
+            Column("ECE", "number", "calibration error: mean gap between score and observed rate, bin by bin"),
+        ],
+        [[group(row["group"]), row["n"], *groups_shown.estimates(row, names), row["ece"]] for row in rows],
+        paged=len(rows) > groups_shown.MOST_PAGED,
+    )
+    dots = [{"label": group(row["group"])} | {key: row["auc"][key] for key in ("value", "low", "high")} for row in rows]
+    drawn = specs.dots(dots[: specs.MOST_GROUPS], title="AUC", reference=found["overall"]["auc"]["value"])
+    answer = "How well the scores separate the outcomes in each group; the dashed line is the AUC over all rows."
+    yield Chart(f"AUC by {said}", answer, drawn)
+    yield table
+    yield from score_gaps(found, attributes)
+    if bins := calibrated(rows):
+        yield Table(
+            f"Calibration within the groups of {said}",
+            [
+                Column("Group"),
+                Column("Scores"),
+                Column("n", "count"),
+                Column("Mean score", "number"),
+                Column("Observed rate", "number"),
+            ],
+            bins,
+            paged=True,
+        )
+
+
+def score_gaps(found: Mapping[str, Any], attributes: tuple[str, ...]) -> Iterator[Table]:
+    said = groups_shown.titled(attributes)
+    if rows := groups_shown.of(found["disparities"], attributes):
+        yield Table(
+            f"Differences in scores between the groups of {said}",
+            [
+                Column("Measure"),
+                Column("Difference", "number"),
+                Column("Beyond tolerance?"),
+                Column("Lowest"),
+                Column("Highest"),
+            ],
+            [
+                [
+                    {"auc": "AUC"}.get(row["metric"], words(row["metric"])),
+                    Figure.of("", row),
+                    groups_shown.said(row),
+                    group(row["worst"]),
+                    group(row["reference"]),
+                ]
+                for row in rows
+            ],
+        )
+    if rows := groups_shown.of(found["distances"], attributes):
+        yield Table(
+            f"Score distributions against the largest group, {group(rows[0]['reference'])}",
+            [
+                Column("Group"),
+                Column("Mean difference", "number"),
+                Column("KS", "number", "largest gap between the distribution functions"),
+                Column("Wasserstein", "number", "area between the distribution functions, in the unit of the score"),
+            ],
+            [
+                [group(row["group"]), Figure.of("", row["mean_difference"]), row["ks"], row["wasserstein"]]
+                for row in rows
+            ],
+            paged=len(rows) > groups_shown.MOST_PAGED,
+        )
+
+
+def calibrated(rows: list[Mapping[str, Any]]) -> list[list[Any]]:
+    return [
+        [
+            group(row["group"]),
+            f"{each['low']:.3g} to {each['high']:.3g}",
+            each["n"],
+            each["mean_score"],
+            Figure("", each["observed_rate"], each["observed_low"], each["observed_high"]),
+        ]
+        for row in rows
+        for each in row["calibration"] or []
+        if each["n"]
+    ]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from audits.measures import scores_by_group
 from audits.measures.comparisons import ADJUSTMENTS, compare
-from audits.measures.counts import Table, tabulate
+from audits.measures.counts import Table, grouped, tables
 from audits.measures.disparities import Resampling, aggregates, disparities
 from audits.measures.errors import Unmeasurable
 from audits.measures.impact import impact
@@ -23,6 +24,7 @@ def assess(
     prediction: Any,
     sensitive: Mapping[str, Any],
     favourable: Any,
+    score: Any = None,
     intersections: bool | Sequence[Sequence[str]] = True,
     confidence: float = 0.95,
     replicates: int = 0,
@@ -32,6 +34,7 @@ def assess(
     tolerance_difference: float | None = 0.1,
     multiplicity: str = "holm",
     leave_out_small: bool = False,
+    calibration_bins: int = 10,
     on_progress: Callable[[float], None] | None = None,
 ) -> dict[str, Any]:
     """Rates per group, and the disparities between groups, of one set of decisions.
@@ -39,18 +42,21 @@ def assess(
     target, prediction: labels (n,), nothing missing; positive where they equal `favourable` (1, "1", 1.0
     and True are the same label). sensitive: attribute name to values (n,); a missing value belongs to a
     group of its own, null. intersections: True crosses all attributes, False none, a list names which
-    attributes to cross. The other arguments are those of `of_counts`.
+    attributes to cross. score: (n,) numbers, higher for the favourable outcome, or None; with them the result has
+    `scores` (scores_by_group.py), calibrated in `calibration_bins`. The other arguments are those of `of_counts`.
     Raises Unmeasurable for input that has no right answer. Equal to fairlearn's MetricFrame wherever every
     rate is defined; see disparities.py for where it isn't.
     """
-    rows = require_same_rows({"target": target, "prediction": prediction, **named(sensitive)})
+    scores = {} if score is None else {"score": score}
+    rows = require_same_rows({"target": target, "prediction": prediction, **scores, **named(sensitive)})
+    require_whole("calibration_bins", calibration_bins, least=1)
     require_present("target", target)
     require_present("prediction", prediction)
     attribute_sets = chosen(list(sensitive), intersections)
     actual, predicted, labels = positives(target=target, prediction=prediction, favourable=favourable)
-    tables = tabulate(actual=actual, predicted=predicted, sensitive=sensitive, attribute_sets=attribute_sets)
+    codes, groupings = grouped(sensitive, attribute_sets)
     result = of_counts(
-        tables,
+        tables(codes, groupings, actual=actual, predicted=predicted),
         confidence=confidence,
         replicates=replicates,
         seed=seed,
@@ -62,11 +68,26 @@ def assess(
         on_progress=on_progress,
     )
     result["limitations"] = collapsed(labels, favourable) + result["limitations"]
+    if score is not None:
+        scored, ratios, limitations = scores_by_group.assess(
+            actual=actual,
+            score=score,
+            codes=codes,
+            groupings=groupings,
+            bins=calibration_bins,
+            confidence=confidence,
+            min_group=min_group,
+            tolerance=tolerance_difference,
+            leave_out_small=leave_out_small,
+        )
+        result["scores"] = scored
+        result["impact"] += ratios
+        result["limitations"] += limitations
     return result | {"favourable": plain(favourable), "rows": rows}
 
 
 def of_counts(
-    tables: Sequence[Table],
+    counted: Sequence[Table],
     *,
     confidence: float = 0.95,
     replicates: int = 0,
@@ -87,14 +108,14 @@ def of_counts(
     leave_out_small: whether impact ratios leave out categories below 2% of the rows (impact.py). `on_progress` hears
     the share of the tables that was redrawn so far; what it raises passes through.
     """
-    require_tables(tables)
+    require_tables(counted)
     require_confidence(confidence)
     require_whole("replicates", replicates, least=0)
     require_whole("seed", seed, least=0)
     require_whole("min_group", min_group, least=1)
     require_tolerances(tolerance_ratio, tolerance_difference)
     require_adjustment(multiplicity)
-    overall = tables[0].counts.sum(axis=0)
+    overall = counted[0].counts.sum(axis=0)
     result: dict[str, Any] = {
         "groups": [],
         "overall": describe(overall, confidence),
@@ -109,11 +130,11 @@ def of_counts(
         "rows": int(overall.sum()),
         "min_group": min_group,
         "multiplicity": multiplicity,
-        "limitations": different_totals(tables),
+        "limitations": different_totals(counted),
     }
     tolerances = {"ratio": tolerance_ratio, "difference": tolerance_difference}
-    for place, table in enumerate(tables):
-        told = partial(tell, on_progress, place, len(tables))
+    for place, table in enumerate(counted):
+        told = partial(tell, on_progress, place, len(counted))
         resampling = Resampling(replicates=replicates, seed=seed, on_progress=told)
         selected, n = RATES["selection_rate"].counts(table.counts)
         result["impact"].append(
