@@ -1,4 +1,4 @@
-"""Tree values from a booster: its own for the path-dependent game, shap's for the interventional one."""
+"""Tree values by other engines: a booster's own for the path-dependent game, shap's for the interventional one."""
 
 from typing import Any
 

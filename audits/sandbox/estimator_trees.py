@@ -10,10 +10,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from audits.sandbox.models import Array, Game
+from audits.sandbox.trees import choice, readers
 
 _FAMILIES = ("DecisionTree", "ExtraTree", "RandomForest", "GradientBoosting", "HistGradientBoosting")
 _MODULES = ("sklearn.tree.", "sklearn.ensemble.")
-_TOLERANCE = 1e-4
+_TOLERANCE, _SHAP_TOLERANCE = 1e-8, 1e-4
 _CLASS_AXIS = 3
 
 
@@ -31,27 +32,34 @@ def explain(
     prepared, usual = _prepared(estimator, steps, rows), _prepared(estimator, steps, background)
     if origins is None or len(origins) != prepared.shape[1]:
         return None
-    found = _tree_values(steps[-1][1], prepared, usual, target, interventional)
+    final, known = steps[-1][1], usual if interventional else None
+    found = choice.explain(
+        lambda: readers.scikit_learn(final, target=target),
+        prepared,
+        known,
+        output=output,
+        scale=scale,
+        tolerance=_TOLERANCE,
+        other=lambda at: _by_shap(final, prepared[at], known, output=output[at], target=target, scale=scale),
+    )
     if found is None:
         return None
-    inner, base = found
-    values = np.zeros(rows.shape)
-    np.add.at(values.T, origins, inner.T)
-    notes = []
+    inner, found.values = found.values, np.zeros(rows.shape)
+    np.add.at(found.values.T, origins, inner.T)
     if len(origins) > rows.shape[1]:
-        notes.append("Values of columns made from one original column (such as one-hot) are summed.")
-    game = "tree, interventional" if interventional else "tree, path-dependent"
-    return Game(values, base, output, game, scale, _TOLERANCE, notes)
+        found.notes.append("Values of columns made from one original column (such as one-hot) are summed.")
+    return found
 
 
-def _tree_values(
-    final: Any, prepared: Array, usual: Array, target: int | None, interventional: bool
-) -> tuple[Array, float] | None:
+def _by_shap(
+    final: Any, prepared: Array, usual: Array | None, *, output: Array, target: int | None, scale: str
+) -> Game | None:
     import shap
 
     # shap cuts a plain background to 100 rows without a word; a masker with max_samples does not.
-    masker = shap.maskers.Independent(usual, max_samples=len(usual)) if interventional else None
-    perturbation = "interventional" if interventional else "tree_path_dependent"
+    masker = None if usual is None else shap.maskers.Independent(usual, max_samples=len(usual))
+    perturbation = "tree_path_dependent" if usual is None else "interventional"
+    game = "tree, path-dependent" if usual is None else "tree, interventional"
     try:
         explainer = shap.TreeExplainer(final, masker, feature_perturbation=perturbation, model_output="raw")
         values = np.asarray(explainer.shap_values(prepared, check_additivity=False), dtype=float)
@@ -60,9 +68,9 @@ def _tree_values(
     expected = np.ravel(np.asarray(explainer.expected_value, dtype=float))
     if values.ndim == _CLASS_AXIS:
         at = 0 if target is None else target
-        return values[:, :, at], float(expected[at])
+        return Game(values[:, :, at], float(expected[at]), output, game, scale, _SHAP_TOLERANCE)
     sign = -1.0 if target == 0 and len(getattr(final, "classes_", [])) > 1 else 1.0
-    return sign * values, sign * float(expected[0])
+    return Game(sign * values, sign * float(expected[0]), output, game, scale, _SHAP_TOLERANCE)
 
 
 def _prepared(estimator: Any, steps: list[tuple[str, Any]], rows: Any) -> Array:

@@ -9,7 +9,7 @@ from audits.sandbox import permutation
 from audits.sandbox.failures import Unfit
 from audits.sandbox.models import Array, Game, Model, Progress
 
-BLOCK = 256
+BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def _in_blocks(
     progress: Progress,
 ) -> Game | None:
     """Blocks of rows keep memory flat and let progress be seen."""
-    (rows, background), games = parts, []
-    for first in range(0, len(rows), BLOCK):
-        part = rows.iloc[first : first + BLOCK]
+    (rows, background), games, done = parts, [], 0
+    for places in np.array_split(np.arange(len(rows)), -(-len(rows) // BLOCK)):
+        part = rows.iloc[places]
         found = model.explain(part, background, target=target, interventional=game == "interventional")
         if found is None:
             return None
         games.append(found)
-        done = first + len(part)
+        done += len(part)
         progress(done / len(rows), f"explaining rows {done} of {len(rows)}")
     whole = games[0]
     whole.values = np.vstack([each.values for each in games])

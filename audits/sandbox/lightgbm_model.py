@@ -10,6 +10,10 @@ import pandas as pd
 from audits.sandbox import booster_trees, features
 from audits.sandbox.failures import mismatch
 from audits.sandbox.models import Array, Game, Model, margin_scale
+from audits.sandbox.trees import choice, readers
+from audits.sandbox.trees.ensemble import Ensemble
+
+_TOLERANCE = 1e-8
 
 
 class LightgbmModel(Model):
@@ -36,16 +40,33 @@ class LightgbmModel(Model):
         output = np.asarray(self.booster.predict(matrix, raw_score=True), dtype=float)
         output = output[:, target] if output.ndim > 1 else -output if target == 0 else output
         scale = margin_scale(output, self.scores(rows, target)) if target is not None else "raw"
-        if interventional:
-            usual = self._matrix(background)
-            return booster_trees.interventional(self.booster, matrix, usual, output=output, target=target, scale=scale)
+        usual = self._matrix(background) if interventional else None
+
+        def other(at: Array) -> Game | None:
+            if usual is None:
+                return self._own(matrix[at], output[at], target, scale)
+            return booster_trees.interventional(
+                self.booster, matrix[at], usual, output=output[at], target=target, scale=scale
+            )
+
+        return choice.explain(
+            lambda: self._ensemble(target), matrix, usual, output=output, scale=scale, tolerance=_TOLERANCE, other=other
+        )
+
+    def _own(self, matrix: Array, output: Array, target: int | None, scale: str) -> Game | None:
         try:
             parts = np.asarray(self.booster.predict(matrix, pred_contrib=True), dtype=float)
         except lightgbm.basic.LightGBMError:
             return None
         if len(self.classes) > 2:
-            parts = parts.reshape(len(rows), len(self.classes), -1)
+            parts = parts.reshape(len(matrix), len(self.classes), -1)
         return booster_trees.path_dependent(parts, output=output, target=target, scale=scale)
+
+    def _ensemble(self, target: int | None) -> Ensemble:
+        groups = self.booster.num_model_per_iteration()
+        text = self.booster.model_to_string()
+        trees = readers.lightgbm(text, group=(target or 0) if groups > 1 else 0, groups=groups, width=self.width or 0)
+        return trees.scaled(-1.0) if target == 0 and groups == 1 else trees
 
     def _matrix(self, frame: pd.DataFrame) -> Array:
         """Numbers as LightGBM's own pandas reader makes them: a category is its place in the stored list."""

@@ -11,8 +11,11 @@ import xgboost
 from audits.sandbox import additive, booster_trees, features
 from audits.sandbox.failures import refused
 from audits.sandbox.models import Array, Game, Model, margin_scale
+from audits.sandbox.trees import choice, readers
+from audits.sandbox.trees.ensemble import Ensemble
 
-_TOLERANCE = 1e-4
+# margins are sums of float32
+_TOLERANCE = 1e-5
 
 
 class XgboostModel(Model):
@@ -52,15 +55,37 @@ class XgboostModel(Model):
         scale = margin_scale(output, self.scores(rows, target)) if target is not None else "raw"
         if self.linear:
             game = additive.explain(lambda frame: self.margin(frame, target), rows, background, scale=scale)
-            game.tolerance = _TOLERANCE
+            game.tolerance = 10 * _TOLERANCE
             return game
-        if interventional:
-            if "c" in self.kinds:
-                return None
-            matrices = [features.numbers(part, data=self.data) for part in (rows, background)]
-            return booster_trees.interventional(self.booster, *matrices, output=output, target=target, scale=scale)
+        return self._trees(rows, background if interventional else None, output=output, target=target, scale=scale)
+
+    def _trees(
+        self, rows: pd.DataFrame, background: pd.DataFrame | None, *, output: Array, target: int | None, scale: str
+    ) -> Game | None:
+        if "c" in self.kinds:
+            return None if background is not None else self._own(rows, output, target, scale)
+        matrix = features.numbers(rows, data=self.data)
+        usual = None if background is None else features.numbers(background, data=self.data)
+
+        def other(at: Array) -> Game:
+            if usual is None:
+                return self._own(rows.iloc[at], output[at], target, scale)
+            return booster_trees.interventional(
+                self.booster, matrix[at], usual, output=output[at], target=target, scale=scale
+            )
+
+        return choice.explain(
+            lambda: self._ensemble(target), matrix, usual, output=output, scale=scale, tolerance=_TOLERANCE, other=other
+        )
+
+    def _own(self, rows: pd.DataFrame, output: Array, target: int | None, scale: str) -> Game:
         parts = self.booster.predict(self._matrix(rows), pred_contribs=True).astype(float)
         return booster_trees.path_dependent(parts, output=output, target=target, scale=scale)
+
+    def _ensemble(self, target: int | None) -> Ensemble:
+        several = self.objective.startswith("multi:")
+        trees = readers.xgboost(bytes(self.booster.save_raw("json")), group=(target or 0) if several else 0)
+        return trees.scaled(-1.0) if target == 0 and not several else trees
 
     def _matrix(self, frame: pd.DataFrame) -> xgboost.DMatrix:
         names = self.names or None
