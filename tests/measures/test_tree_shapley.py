@@ -204,8 +204,6 @@ def test_lightgbm_trees_are_read_as_lightgbm_reads_them(table, objective, extra)
     for group in range(groups):
         trees = readers.lightgbm(model.model_to_string(), group=group, groups=groups, width=WIDTH)
         found = engine.explain(trees, part, None)
-            model.current_iteration() if "boosting" in extra else 1
-        )  # contributions forget that rounds are averaged
         np.testing.assert_allclose(found.values, own[:, group, :-1], atol=1e-9)
         for background in (None, rows[100:300]):
             found = engine.explain(trees, part, background)
