@@ -152,6 +152,16 @@ SCHEMA: dict[str, Any] = {
             "description": "How many of the explained rows get one, the first of them.",
             "x-advanced": True,
         },
+        "gradient_rows": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 50,
+            "default": 0,
+            "title": "Rows with integrated gradients",
+            "description": "For how many of the explained rows, the first of them, integrated gradients are taken by "
+            "finite differences; 0 leaves them out. For smooth models of numbers.",
+            "x-advanced": True,
+        },
         "labels": params.LABELS,
     },
 }
@@ -167,6 +177,7 @@ KEPT = (
     "loss",
     "lime",
     "lime_rows",
+    "gradient_rows",
 )
 
 
@@ -180,6 +191,7 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
     for pair in stated["interactions"]:
         for name in pair:
             explaining.require_feature(dataset, name, "interactions")
+    require_numbers(dataset, stated)
     if codes := stated.get("reason_codes"):
         for name in codes["codes"]:
             explaining.require_feature(dataset, name, "reason_codes")
@@ -196,6 +208,15 @@ def outcome(dataset: Dataset, stated: dict[str, Any]) -> dict[str, Any]:
         return explaining.outcome(dataset, stated)
     columns.numeric(dataset, name, "target")
     return {"target": name} | ({"favourable": stated["favourable"]} if "favourable" in stated else {})
+
+
+def require_numbers(dataset: Dataset, stated: dict[str, Any]) -> None:
+    """Integrated gradients go straight from the mean row to another, which only numbers allow."""
+    for name in dataset.names(ColumnRole.FEATURE) if stated["gradient_rows"] else ():
+        found = columns.named(dataset, name, "gradient_rows")["type"]
+        if found not in columns.NUMERIC:
+            sentence = f"“{name}” holds {found}; integrated gradients are for models of numbers alone."
+            raise columns.bad("gradient_rows", sentence)
 
 
 def run(context: Context) -> Measured:
@@ -257,7 +278,8 @@ def further(context: Context, frame: Any, found: Any) -> tuple[dict[str, Any], l
     from audits.measures import dependence
 
     stated, seen = context.params, frame.iloc[found.rows][found.features]
-    more: dict[str, Any] = {"dependence": [], "interactions": None, "permutation": None, "codes": None, "lime": None}
+    more: dict[str, Any] = {"dependence": []}
+    more |= dict.fromkeys(("interactions", "permutation", "codes", "lime", "gradients"))
     limitations: list[str] = []
     if stated["dependence"]:
         context.progress(0.62, "Contributions along the values")
@@ -280,6 +302,9 @@ def further(context: Context, frame: Any, found: Any) -> tuple[dict[str, Any], l
             limitations += said
         if stated["lime"]:
             more["lime"], said = surrogates(context, frame, ask, found)
+            limitations += said
+        if stated["gradient_rows"]:
+            more["gradients"], said = gradients(context, frame, ask, found)
             limitations += said
     return more, limitations
 
@@ -360,6 +385,20 @@ def surrogates(context: Context, frame: Any, ask: Callable[[Any], Any], found: A
     ]
 
 
+def gradients(context: Context, frame: Any, ask: Callable[[Any], Any], found: Any) -> Any:
+    from audits.measures.integrated_gradients import integrated_gradients
+
+    places = [int(row) for row in found.rows[: context.params["gradient_rows"]]]
+    measured = integrated_gradients(
+        score=stage(context, ask, "Integrated gradients"),
+        data=frame,
+        places=places,
+        rows=[place + 1 for place in places],
+    )
+    failed = [row for row in measured["rows"] if row["reason"]]
+    return measured, [f"Row {row['row']} has no integrated gradients. {row['reason']}" for row in failed]
+
+
 def figures(result: Mapping[str, Any]) -> list[Figure]:
     ranked = result.get("importance", [])[:LISTED]
     return [Figure(row["feature"], row.get("share"), hint="of all contributions", kind="share") for row in ranked]
@@ -367,7 +406,7 @@ def figures(result: Mapping[str, Any]) -> list[Figure]:
 
 def sections(result: Mapping[str, Any]) -> list[Section]:
     parts = [adding_up(result), important(result), along_values(result), together(result), shuffling(result)]
-    parts += [row_by_row(result), in_codes(result), around_rows(result)]
+    parts += [row_by_row(result), in_codes(result), around_rows(result), on_the_way(result)]
     return [part for part in parts if part is not None]
 
 
@@ -586,3 +625,31 @@ def surrogate(found: Mapping[str, Any]) -> Table:
             for row in found["coefficients"]
         ],
     )
+
+
+def on_the_way(result: Mapping[str, Any]) -> Section | None:
+    found = result.get("gradients")
+    if not found:
+        return None
+    rows: list[list[Cell]] = [
+        [
+            row["row"],
+            row["score"],
+            row["reason"]
+            or "; ".join(f"{each['feature']} {signed(each['attribution'])}" for each in row["attributions"]),
+            row["gap"],
+        ]
+        for row in found["rows"]
+    ]
+    table = Table(
+        "What each input adds on the straight way from the mean row, largest first",
+        [
+            Column("Row", "count"),
+            Column("Score", "number"),
+            Column("Attributions"),
+            Column("Gap", "number", "between the sum of the attributions and the change of the score"),
+        ],
+        rows,
+    )
+    lead = f"By finite differences, from the mean row, whose score is {found['base']:.4g}; another game than Shapley's"
+    return Section("Integrated gradients", lead, [table])

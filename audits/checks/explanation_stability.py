@@ -24,6 +24,7 @@ ANSWERS = (
 )
 GAME = "interventional"
 DRAWN = 15
+EVEN = "importance that differs is needed"
 # The sandbox draws from so many times the rows needed, so that few are drawn both to be explained and as background.
 SPARE = 8
 SCHEMA: dict[str, Any] = {
@@ -257,12 +258,14 @@ def figures(result: Mapping[str, Any]) -> list[Figure]:
     found = []
     if versions := result["versions"]:
         found += [
-            Figure("Kendall's tau", versions["kendall"], hint=f"of the importance, with {versions['other']}"),
+            Figure(
+                "Kendall's tau", versions["kendall"], hint=f"of the importance, with {versions['other']}", reason=EVEN
+            ),
             Figure("Top inputs kept", versions["top_overlap"], hint=f"of {versions['top']}", kind="share"),
         ]
     if noise := result["noise"]:
         hint = f"mean Spearman correlation of a row with itself under {noise['share']:g} SD of noise"
-        found.append(Figure("Rank agreement", noise["rank_agreement"], hint=hint))
+        found.append(Figure("Rank agreement", noise["rank_agreement"], hint=hint, reason=EVEN))
     return found
 
 
@@ -282,8 +285,8 @@ def sections(result: Mapping[str, Any]) -> list[Section]:
 def between_versions(found: Mapping[str, Any]) -> Section:
     tiles = Figures(
         [
-            Figure("Kendall's tau", found["kendall"], hint="of the importance"),
-            Figure("Spearman's rho", found["spearman"], hint="of the importance"),
+            Figure("Kendall's tau", found["kendall"], hint="of the importance", reason=EVEN),
+            Figure("Spearman's rho", found["spearman"], hint="of the importance", reason=EVEN),
             Figure("Top inputs kept", found["top_overlap"], hint=f"of {found['top']}", kind="share"),
             Figure("Same sign", found["sign_agreement"], hint="of contributions that are not 0", kind="share"),
             Figure(

@@ -81,6 +81,7 @@ def test_everything_that_can_be_asked_of_an_explanation(
         reason_codes=CODES,
         lime=True,
         lime_rows=2,
+        gradient_rows=2,
     )
     result = run["result"]
     assert [len(found["points"]) > 3 for found in result["dependence"]] == [True, True]
@@ -112,7 +113,11 @@ def test_everything_that_can_be_asked_of_an_explanation(
         "Reasons row by row",
         "Reason codes",
         "Local surrogates (LIME)",
+        "Integrated gradients",
     ]
+    for row in result["gradients"]["rows"]:
+        parts = sum(each["attribution"] for each in row["attributions"])
+        assert parts == pytest.approx(row["score"] - result["gradients"]["base"], abs=1e-3)
 
 
 def test_an_explanation_made_before_these_parts_still_shows() -> None:
