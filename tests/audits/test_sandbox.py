@@ -251,7 +251,7 @@ def test_onnx_takes_one_input_a_column_and_names_its_classes(applicants, tmp_pat
     np.testing.assert_allclose(found.base + found.values.sum(axis=1), found.output, atol=1e-9)
     assert (found.game, found.scale) == ("permutation, interventional", "probability")
     assert found.classes == ["bad", "good"]
-    assert f"{2 * 3 * 20:,} evaluations a row" in found.notes[0]
+    assert f"{2 * 3 * 20 * 16:,} evaluations a row" in found.notes[0]
 
 
 # Sampling, in this process
