@@ -11,7 +11,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.utils.safestring import SafeString
 
-from audits import charts, checks, results_before
+from audits import charts, checks
 from audits.checks.presenting import Cell, Chart, Column, Figure, Figures, Note, Part, Table
 from audits.models import Run
 from audits.templatetags import figures as written
@@ -35,8 +35,6 @@ def shown(run: Run, *, page: str | None = None) -> dict[str, Any] | None:
     """The record of a run that succeeded, its sections printed; the first long table shows one page."""
     if not run.record:
         return None
-    if not hasattr(checks.ALL.get(run.check_name), "sections"):
-        return results_before.shown(run)
     record: dict[str, Any] = json.loads(bytes(run.record))
     return {
         "evidence": record["run"],

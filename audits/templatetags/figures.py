@@ -28,38 +28,15 @@ def figure(value: Any) -> str:
 
 
 @register.filter
-def span(estimate: Any) -> str:
-    """The limits of an estimate: 0.702 to 0.772; an upper limit may be unbounded."""
-    low, high = (estimate.get("low"), estimate.get("high")) if estimate else (None, None)
-    if low is None and high is None:
-        return "no interval"
-    return f"{figure(low)}{NBSP}to{NBSP}{'unbounded' if high is None else figure(high)}"
-
-
-@register.filter
 def share(part: Any) -> str:
     """A part of a whole: 21.5 %."""
     return NOT_DEFINED if part is None else f"{100 * float(part):.1f}{NBSP}%"
 
 
 @register.filter
-def percent(confidence: Any) -> str:
-    """A confidence: 95 %."""
-    return f"{100 * float(confidence):g}{NBSP}%"
-
-
-@register.filter
 def words(name: str) -> str:
     """A name of a metric as words: true_positive_rate → true positive rate."""
     return str(name).replace("_", " ")
-
-
-@register.filter
-def group(values: Any) -> str:
-    """A group by its values: female, ≤25."""
-    if not values:
-        return NOT_DEFINED
-    return ", ".join("not stated" if value is None else str(value) for value in values.values())
 
 
 @register.filter

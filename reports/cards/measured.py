@@ -211,7 +211,7 @@ def sections(found: Measurement) -> Iterable[Item]:
         tables = [part for part in section.parts if isinstance(part, presenting.Table)]
         specs = [part for part in section.parts if isinstance(part, presenting.Chart)]
         tables += [chart.table for chart in specs if chart.table is not None]
-        drawn = {"chart": "section", "result": {"charts": specs}} if specs else {}
+        drawn: dict[str, Any] = {"chart": "section", "result": {"charts": specs}} if specs else {}
         if figures:
             listed: list[tuple[Cell, ...]] = [(each.label, printed(each)) for each in figures]
             value = Table(columns=("Measure", "Value"), rows=listed, note=section.lead)

@@ -56,6 +56,11 @@ def test_defaults_come_from_the_columns_roles(api: Any, developer: User, bare: V
         "replicates": 0,
         "seed": 0,
         "min_group": 2,
+        "tolerance_ratio": 0.8,
+        "tolerance_difference": 0.1,
+        "multiplicity": "holm",
+        "calibration_bins": 10,
+        "leave_out_small": False,
     }
     both = ask(api(developer), bare, table, "performance").json()["params"]
     assert both == {
