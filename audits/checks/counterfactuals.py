@@ -153,7 +153,7 @@ def run(context: Context) -> Measured:
             places=[int(place) for place in np.searchsorted(seen, places)],
             rows=[int(place) + 1 for place in places],
             threshold=stated["threshold"],
-            immutable=stated["immutable"],
+            immutable=[*stated["immutable"], *(name for name in frame.columns if name not in first.features)],
             directions=stated["directions"],
             ranges=stated["ranges"],
             most_changes=stated["changes"],

@@ -28,6 +28,7 @@ ADDITIVE_WITHIN = 1e-5
 MOST_SHUFFLED = 5000
 DRAWN = 15
 LISTED = 3
+LOSSES = {"auc": "AUC", "log_loss": "log loss", "brier": "Brier score", "squared_error": "squared error"}
 ENTRY: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -112,7 +113,7 @@ SCHEMA: dict[str, Any] = {
             "leaves it out.",
         },
         "loss": {
-            "enum": ["auc", "log_loss", "brier", "squared_error"],
+            "enum": list(LOSSES),
             "default": "auc",
             "title": "Loss",
             "description": "What shuffling an input makes worse: auc (its drop), log_loss, brier, or squared_error for "
@@ -377,6 +378,7 @@ def surrogates(context: Context, frame: Any, ask: Callable[[Any], Any], found: A
         data=frame,
         places=places,
         rows=[place + 1 for place in places],
+        features=found.features,
         seed=stated["seed"],
     )
     return measured, [
@@ -517,7 +519,8 @@ def shuffling(result: Mapping[str, Any]) -> Section | None:
     found = result.get("permutation")
     if not found:
         return None
-    what = "drop of AUC" if found["loss"] == "auc" else f"rise of the {found['loss'].replace('_', ' ')}"
+    name = LOSSES[found["loss"]]
+    what = "drop of AUC" if found["loss"] == "auc" else f"rise of the {name}"
     rows = [{"label": row["feature"], "value": row["mean"]} for row in found["features"][:DRAWN]]
     chart = Chart(
         "What shuffling an input costs",
@@ -531,7 +534,7 @@ def shuffling(result: Mapping[str, Any]) -> Section | None:
         "The standard error is that of the shuffling, not of the sample of rows. Inputs that move together hide each "
         "other.",
     )
-    lead = f"{found['rows']:,} rows, {found['repeats']} shuffles; {found['loss']} is {found['baseline']:.4g} before"
+    lead = f"{found['rows']:,} rows, {found['repeats']} shuffles; {name} {found['baseline']:.4g} before"
     return Section("Permutation importance", lead, [chart, table])
 
 

@@ -37,6 +37,7 @@ def local_surrogates(
     data: pd.DataFrame,
     places: Sequence[int],
     rows: Sequence[Hashable],
+    features: Sequence[str] | None = None,
     samples: int = 1000,
     ridge: float = 1.0,
     seed: int = 0,
@@ -47,8 +48,9 @@ def local_surrogates(
     deviation in the data and categories drawn by their frequency; the surrogate sees each amount's move in standard
     deviations, and of a category whether it is still the row's own. Weights are exp(-D² / (0.75² d)), D the Euclidean
     distance in what it sees. `coefficient` is the rise of the score per standard deviation, or for keeping the row's
-    category; None, with a reason, where there was nothing to move. `r2` is the weighted local fit: None for a score
-    that does not move; a low one says not to read the coefficients. All rows share one call of the model.
+    category; None, with a reason, where there was nothing to move. Of the columns only `features` are moved and listed.
+    `r2` is the weighted local fit: None for a score that does not move; a low one says not to read the coefficients.
+    All rows share one call of the model.
     """
     mixtures.require_table("data", data)
     require_whole("samples", samples, least=10)
@@ -56,21 +58,28 @@ def local_surrogates(
     if ridge < 0:
         raise Unmeasurable(param="ridge", sentence=f"ridge is {ridge:g}; pass 0 or more.")
     random = np.random.default_rng(seed)
-    around = [neighbours(data, place, samples, random) for place in places]
+    names = list(data.columns) if features is None else list(features)
+    for name in names:
+        mixtures.place_of(data, name, "features")
+    around = [neighbours(data, names, place, (samples, random)) for place in places]
     if not around:
         return []
     frame = pd.concat([each.frame for each in around], ignore_index=True)
     found = mixtures.ask(score, frame).reshape(len(around), samples)
     return [
-        fitted(data, each, outputs, ridge) | {"row": plain(label)}
+        fitted(names, each, outputs, ridge) | {"row": plain(label)}
         for each, outputs, label in zip(around, found, rows, strict=True)
     ]
 
 
-def neighbours(data: pd.DataFrame, place: int, samples: int, random: np.random.Generator) -> Neighbours:
+def neighbours(
+    data: pd.DataFrame, names: Sequence[str], place: int, drawing: tuple[int, np.random.Generator]
+) -> Neighbours:
     """The row itself first, then rows near it."""
-    columns, seen, left = {}, np.zeros((samples, data.shape[1])), {}
-    for at, name in enumerate(data.columns):
+    samples, random = drawing
+    columns = {name: data[name].array.take(np.full(samples, place)) for name in data.columns}
+    seen, left = np.zeros((samples, len(names))), {}
+    for at, name in enumerate(names):
         column = data[name]
         moves, drawn = random.normal(size=samples), random.integers(len(data), size=samples)
         moves[0], drawn[0] = 0.0, place
@@ -99,10 +108,10 @@ def moved(column: pd.Series, place: int, moves: Floats) -> tuple[Any, str]:
     return here + sd * moves, ""
 
 
-def fitted(data: pd.DataFrame, around: Neighbours, outputs: Floats, ridge: float) -> dict[str, Any]:
+def fitted(names: Sequence[str], around: Neighbours, outputs: Floats, ridge: float) -> dict[str, Any]:
     """The coefficients, the largest first, and how well they fit around the row."""
     own = around.seen[0]
-    width = WIDTH * sqrt(data.shape[1])
+    width = WIDTH * sqrt(len(names))
     weights = np.exp(-((around.seen - own) ** 2).sum(axis=1) / width**2)
     intercept, coefficients = weighted_ridge(around.seen, outputs, weights, ridge)
     guessed = intercept + around.seen @ coefficients
@@ -110,7 +119,7 @@ def fitted(data: pd.DataFrame, around: Neighbours, outputs: Floats, ridge: float
     total = float(weights @ (outputs - mean) ** 2)
     moves = total > 0 and np.ptp(outputs) > 1e-12 * max(1.0, float(np.abs(outputs).max()))
     listed = []
-    for at, name in enumerate(data.columns):
+    for at, name in enumerate(names):
         reason = around.left.get(name)
         cell = around.frame[name].iloc[0]
         listed.append(

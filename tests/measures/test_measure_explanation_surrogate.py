@@ -70,6 +70,22 @@ def test_a_bend_shows_in_the_fit_and_all_rows_share_one_call(data):
     assert again == found
 
 
+def test_only_the_inputs_asked_about_move(data):
+    seen = []
+
+    def score(frame):
+        seen.append(frame)
+        return linear(frame)
+
+    (found,) = local_surrogates(score=score, data=data, places=[3], rows=[4], features=["b", "a"], samples=200, ridge=0)
+    assert [row["feature"] for row in found["coefficients"]] == ["a", "b"]
+    assert found["r2"] == pytest.approx(1)
+    assert list(seen[0].columns) == list(data.columns)
+    assert seen[0]["job"].nunique(dropna=False) == 1
+    with pytest.raises(Unmeasurable, match="no feature “wage”"):
+        local_surrogates(score=score, data=data, places=[3], rows=[4], features=["wage"])
+
+
 def test_what_cannot_be_moved_has_no_coefficient(data):
     holed = data.assign(a=data["a"].mask(data.index == 0))
     (found,) = local_surrogates(
