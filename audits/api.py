@@ -34,6 +34,17 @@ class RunRequest(Reason):
     check = serializers.CharField(help_text="A name of `GET checks/`.", source="check_name")
     dataset = serializers.UUIDField()
     params = serializers.DictField(default=dict, help_text="As the check's schema says; everything has a default.")
+    fresh = serializers.BooleanField(
+        default=False, help_text="Measure anew even where an earlier run had the same inputs."
+    )
+
+
+class Used(serializers.Serializer[Any]):
+    """What the work took. It varies from one time to the next and is no part of the result."""
+
+    cpu_seconds = serializers.FloatField(allow_null=True, help_text="Computing by the worker's process meanwhile.")
+    model_cpu_seconds = serializers.FloatField(allow_null=True, help_text="Computing by the model's own processes.")
+    model_peak_bytes = serializers.IntegerField(allow_null=True, help_text="The most memory one of those held.")
 
 
 class Named(serializers.Serializer[Any]):
@@ -49,17 +60,27 @@ class RunSummary(serializers.ModelSerializer[Run]):
     status = serializers.ChoiceField(choices=Job.Status.choices, source="job.status")
     progress = serializers.FloatField(source="job.progress", help_text="0 to 1")
     stage = serializers.CharField(source="job.stage", help_text="What it is doing.")
+    remaining_seconds = serializers.FloatField(
+        source="job.remaining_seconds", allow_null=True, help_text="At the pace so far; null where that says nothing."
+    )
     error = serializers.CharField(source="job.error", help_text="Why it failed.")
     requested_by = Named()
     started_at = serializers.DateTimeField(source="job.started_at", allow_null=True)
     finished_at = serializers.DateTimeField(source="job.finished_at", allow_null=True)
     attempts = serializers.IntegerField(source="job.attempts")
+    used = Used(source="job")
+    reused_from = serializers.UUIDField(
+        source="job.reused_from",
+        allow_null=True,
+        help_text="The earlier run with the same inputs that gave the result.",
+    )
 
     class Meta:
         model = Run
         fields = [
             "id", "url", "check", "check_version", "version", "dataset", "params", "status", "progress", "stage",
-            "error", "result_digest", "requested_by", "requested_at", "started_at", "finished_at", "attempts",
+            "remaining_seconds", "error", "result_digest", "requested_by", "requested_at", "started_at", "finished_at",
+            "attempts", "used", "reused_from",
         ]  # fmt: skip
 
     def get_url(self, run: Run) -> str:
@@ -102,6 +123,7 @@ class VersionRuns(APIView):
             check=wanted["check_name"],
             dataset=_dataset(request, wanted["dataset"]),
             params=wanted["params"],
+            fresh=wanted["fresh"],
             actor=_user(request),
             reason=wanted["reason"],
         )

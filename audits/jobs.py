@@ -59,9 +59,9 @@ def handles(kind: str, *, on_failure: OnFailure) -> Callable[[Handler], Handler]
     return declare
 
 
-def enqueue(kind: str) -> Job:
+def enqueue(kind: str, *, fresh: bool = False) -> Job:
     """Add a job in the caller's transaction, and wake a worker when it commits."""
-    job = Job.objects.create(kind=kind)
+    job = Job.objects.create(kind=kind, fresh=fresh)
     _publish_on_commit(job)
     return job
 
@@ -90,6 +90,9 @@ def retry(job: Job) -> None:
         published_at=None,
         started_at=None,
         finished_at=None,
+        cpu_seconds=None,
+        model_cpu_seconds=None,
+        model_peak_bytes=None,
     )
     job.refresh_from_db()
     if not queued:

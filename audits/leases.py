@@ -40,6 +40,7 @@ class Lease:
         self._lost = threading.Event()
         self._deadline = time.monotonic() + settings.JOB_TIMEOUT_SECONDS
         self._written: tuple[float, str] = (0.0, "")
+        self._noted: dict[str, Any] = {}
 
     @property
     def lost(self) -> bool:
@@ -66,13 +67,17 @@ class Lease:
         self._written = (time.monotonic(), stage)
         self._write(progress=min(max(fraction, 0.0), 1.0), stage=stage)
 
+    def note(self, **columns: Any) -> None:
+        """Keep what the job's row shall say of the work when it ends."""
+        self._noted |= columns
+
     def succeed(self) -> None:
         """Finish the job. Call it inside the recording that writes the outcome: both commit, or neither does."""
-        self._write(status=Job.Status.SUCCEEDED, progress=1.0, **_closed())
+        self._write(status=Job.Status.SUCCEEDED, progress=1.0, **_closed(), **self._noted)
 
     def fail(self, sentence: str) -> None:
         """Fail the job. Call it inside the recording that states the failure."""
-        self._write(status=Job.Status.FAILED, error=sentence, **_closed())
+        self._write(status=Job.Status.FAILED, error=sentence, **_closed(), **self._noted)
 
     def _write(self, **values: Any) -> None:
         if not held(self.job.pk, self.token).update(**values):

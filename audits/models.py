@@ -10,6 +10,9 @@ from people.models import User
 from registry.models import Dataset, Version
 from trail.models import Governed
 
+# How much must be done, and for how long, before the time that is left is estimated.
+SHARE_OF_A_PACE, SECONDS_OF_A_PACE = 0.05, 2.0
+
 
 class Job(models.Model):
     """A piece of background work, and the truth about it; the broker only wakes a worker.
@@ -42,6 +45,14 @@ class Job(models.Model):
     published_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # measure anew even where an earlier run had the same inputs
+    fresh = models.BooleanField(default=False)
+    # the earlier run whose result was taken
+    reused_from = models.UUIDField(null=True, blank=True)
+    # computing by the worker's process while it did this; by the processes with the model; and the most these held
+    cpu_seconds = models.FloatField(null=True, blank=True)
+    model_cpu_seconds = models.FloatField(null=True, blank=True)
+    model_peak_bytes = models.BigIntegerField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id} ({self.status})"
@@ -49,6 +60,14 @@ class Job(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """What is left at the pace so far; nothing before the pace says something."""
+        if self.status != self.Status.RUNNING or self.started_at is None or self.progress < SHARE_OF_A_PACE:
+            return None
+        elapsed = (timezone.now() - self.started_at).total_seconds()
+        return elapsed * (1 - self.progress) / self.progress if elapsed >= SECONDS_OF_A_PACE else None
 
     @property
     def duration(self) -> timedelta | None:

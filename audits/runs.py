@@ -25,8 +25,18 @@ LONGEST_PARAMS = 10_000
 DATASET, VERSION = "dataset", "version"
 
 
-def request(*, version: Version, check: str, dataset: Dataset, params: dict[str, Any], actor: User, reason: str) -> Run:
-    """Ask for a check of a version on a dataset; refused at once where it could not give a right answer."""
+def request(
+    *,
+    version: Version,
+    check: str,
+    dataset: Dataset,
+    params: dict[str, Any],
+    actor: User,
+    reason: str,
+    fresh: bool = False,
+) -> Run:
+    """Ask for a check of a version on a dataset; refused at once where it could not give a right answer. `fresh`
+    measures anew even where an earlier run had the same inputs."""
     with recording(Event.RUN_REQUESTED, actor=actor, reason=reason, subject=version) as entry:
         require(actor, Duty.MEASURE, version.unit_path)
         if not sees(actor, dataset.unit_path):
@@ -43,7 +53,7 @@ def request(*, version: Version, check: str, dataset: Dataset, params: dict[str,
             check_version=chosen.VERSION,
             dataset=dataset,
             params=stated,
-            job=jobs.enqueue(running.KIND),
+            job=jobs.enqueue(running.KIND, fresh=fresh),
             requested_by=actor,
         )
         entry.about = entry.create(run, "check_name", "version", "dataset")

@@ -22,7 +22,6 @@ from people.roles import Duty
 from trail.errors import BadInput, Refused
 
 PAGE_SIZE = 50
-REASONS_PAGE_SIZE = 20
 
 
 @require_safe
@@ -48,8 +47,6 @@ def run_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
         "shown": shown,
         "objections": objections_to(user, Duty.MEASURE, run.unit_path),
     }
-    if shown and "sections" not in shown and "reasons" in shown["result"]:
-        context["page"] = Paginator(shown["result"]["reasons"], REASONS_PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "audits/run_detail.html", context)
 
 
@@ -70,9 +67,23 @@ def progress_of(run: Run) -> dict[str, object]:
         "state": job.status,
         "stage": job.stage,
         "percent": round(100 * job.progress) if job.status == job.Status.RUNNING else None,
+        "remaining": left(job.remaining_seconds),
         "hint": "You can leave this page; the run goes on." if job.is_open else "",
         "poll_url": reverse("audits:run-progress", args=[run.pk]) if job.is_open else "",
     }
+
+
+def left(seconds: float | None) -> str:
+    """The time that is left, as roughly as it is known."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return "a few seconds left"
+    if seconds < 100:
+        return f"about {round(seconds, -1):.0f} s left"
+    if seconds < 100 * 60:
+        return f"about {seconds / 60:.0f} min left"
+    return f"about {seconds / 3600:.0f} h left"
 
 
 @require_POST
