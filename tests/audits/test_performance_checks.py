@@ -328,3 +328,48 @@ def test_ranked_lists(check: Any, bare: Version, upload: Any) -> None:
     assert (result["without_relevant"], result["worst"][0]["query"]) == (1, "b")
     assert next(figure.label for figure in checks.get("ranking").figures(result)) == "NDCG@2"
     assert len(parts("ranking", result, Figures)) == 1
+
+
+# Segments
+
+
+@pytest.fixture
+def uneven(upload: Any) -> Dataset:
+    """Decisions that are often wrong in the south, and anywhere else seldom."""
+    generator = np.random.default_rng(3)
+    region = generator.choice(["north", "south", "east"], 600)
+    age = generator.integers(18, 80, 600)
+    happened = generator.random(600) < 0.5
+    wrong = generator.random(600) < np.where(region == "south", 0.6, 0.05)
+    rows = list(zip(age, region, happened.astype(int), (happened ^ wrong).astype(int), strict=True))
+    return upload(
+        written(["age", "region", "y", "p"], rows), target="y", prediction="p", feature="age", sensitive="region"
+    )
+
+
+def test_the_segment_where_decisions_are_wrong_is_found(check: Any, bare: Version, uneven: Dataset) -> None:
+    run = check(bare, "segments", uneven, pairs=False)
+    assert run["params"]["features"] == ["age", "region"]
+    worst = run["result"]["segments"][0]
+    assert worst["where"] == [{"feature": "region", "is": "south"}]
+    assert worst["difference"]["low"] > 0.3
+    figures = {figure.label: figure for figure in checks.get("segments").figures(run["result"])}
+    assert figures["Worse segments"].value >= 1
+    assert figures["Largest difference"].hint == "region = south"
+    assert [chart.title for chart in parts("segments", run["result"], Chart)] == ["How much worse each segment is"]
+    assert check(bare, "segments", uneven, pairs=False)["result"] == run["result"]
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"min_rows": 400}, "too few"),
+        ({"features": ["y"]}, "says what happened"),
+        ({"features": ["lost"]}, "no column “lost”"),
+        ({"loss": "squared"}, "no squared error"),
+    ],
+)
+def test_segments_refuses_what_it_cannot_search(
+    refused: Any, bare: Version, uneven: Dataset, params: Any, said: str
+) -> None:
+    assert said in refused(bare, "segments", uneven, **params)
