@@ -48,6 +48,10 @@ FORWARD_SECRET = env.str("FORWARD_SECRET", default="")
 FORWARD_CLEAR = env.bool("FORWARD_CLEAR", default=False)
 # folders with packages of checks, which web and worker can't import from (docs/reference/own-checks.md)
 CHECKS_PATH = env.list("CHECKS_PATH", default=[])
+# endpoints that checks may ask for scores: origins, networks that are not public, origin=token with blanks between
+SCORING_HOSTS = env.list("SCORING_HOSTS", default=[])
+SCORING_NETWORKS = env.list("SCORING_NETWORKS", default=[])
+ENDPOINT_TOKENS = env.str("ENDPOINT_TOKENS", default="")
 EVIDENCE_ROOT = DATA / "files"
 # the states of the past that somebody looked at; made again from the trail whenever they are gone
 PAST_ROOT = Path(env.str("PAST_ROOT", default=str(DATA / "past")))

@@ -25,7 +25,7 @@ def prediction(version: Version, dataset: Dataset, given: str | None, *, param: 
     if name is not None:
         columns.numeric(dataset, name, param)
         return {param: name}
-    if version.artifact is None:
+    if not scoring.scorable(version):
         raise scoring.lacking(version, dataset)
     scoring.artifact(version, dataset, {})
     return {}

@@ -114,7 +114,7 @@ def sources(version: Version, dataset: Dataset, stated: dict[str, Any]) -> dict[
             if (name := columns.with_role(dataset, role, role.value)) is not None:
                 found[role.value] = name
     if not found:
-        if version.artifact is None:
+        if not scoring.scorable(version):
             raise scoring.lacking(version, dataset)
         found = scoring.artifact(version, dataset, stated)
     if "prediction" in found:

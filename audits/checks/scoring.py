@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.storage import default_storage
 
+from audits import endpoints
 from audits.checks import columns
 from audits.checks.context import Context
 from registry import reading, storage
@@ -44,9 +45,14 @@ def decisions(version: Version, dataset: Dataset, params: dict[str, Any]) -> dic
         return {"prediction": name}
     if name := columns.with_role(dataset, ColumnRole.SCORE, "score"):
         return {"score": name, "threshold": threshold}
-    if version.artifact is None:
+    if not scorable(version):
         raise lacking(version, dataset)
     return {"threshold": threshold} | artifact(version, dataset, params)
+
+
+def scorable(version: Version) -> bool:
+    """Whether the version scores rows by itself: it has an artifact here, or names an endpoint that serves it."""
+    return version.artifact is not None or endpoints.names_one(version)
 
 
 def lacking(version: Version, dataset: Dataset) -> BadInput:
@@ -61,6 +67,8 @@ def artifact(version: Version, dataset: Dataset, params: dict[str, Any]) -> dict
     """What running the artifact needs: columns that are features, and names for its classes if it only counts them."""
     if not dataset.names(ColumnRole.FEATURE):
         raise BadInput(f"{dataset.name} has no column with the role feature for the artifact to read.", where="dataset")
+    if endpoints.names_one(version):
+        endpoints.of(version)
     labels = params.get("labels") or version.facts.get("labels")
     return {"labels": labels} if isinstance(labels, list) and labels else {}
 
@@ -79,6 +87,8 @@ def scores(context: Context) -> Scores:
     if (name := context.params.get("score")) is not None:
         frame = reading.frame(context.dataset, [name])
         return Scores(frame[name].to_numpy(dtype=float), {"kind": "column", "score": name}, {}, brought(context))
+    if endpoints.names_one(context.version):
+        return _served(context)
     from audits.sandbox import parent
 
     features = context.dataset.names(ColumnRole.FEATURE)
@@ -91,6 +101,29 @@ def scores(context: Context) -> Scores:
     return Scores(found.score, source, found.libraries, found.notes)
 
 
+def _served(context: Context) -> Scores:
+    """The scores of a version's endpoint."""
+    frame = reading.frame(context.dataset, context.dataset.names(ColumnRole.FEATURE))
+    found = _asked(context, context.version, frame, lambda share, stage: context.progress(0.1 + 0.7 * share, stage))
+    source = endpoints.source(context.version, found.scale, found.classes)
+    return Scores(found.score, source, found.libraries, found.notes)
+
+
+def _asked(context: Context, version: Version, frame: Any, on_progress: Callable[[float, str], None] | None) -> Any:
+    from audits.sandbox import remote
+
+    return remote.predict(
+        endpoints.of(version),
+        frame,
+        allowed=endpoints.allowed(),
+        favourable=context.params.get("favourable"),
+        labels=context.params.get("labels"),
+        timeout=settings.JOB_TIMEOUT_SECONDS,
+        on_progress=on_progress,
+        cancelled=context.cancelled,
+    )
+
+
 @contextmanager
 def scorer(context: Context, version: Version | None = None) -> Iterator[Scorer]:
     """A function that scores frames of the dataset's feature columns with the artifact, as often as it is called.
@@ -98,6 +131,10 @@ def scorer(context: Context, version: Version | None = None) -> Iterator[Scorer]
     What it gives is the score of the favourable class, (n,), or the raw value; what was said of it is on the function's
     `last`, the sandbox's own answer. One child with the model answers all calls, and is gone when the block ends.
     """
+    asked = version or context.version
+    if endpoints.names_one(asked):
+        yield Scorer(lambda frame: _asked(context, asked, frame, None))
+        return
     from audits.sandbox import parent
 
     with parent.opened(**sandboxed(context, version)) as model:

@@ -57,7 +57,7 @@ class Guest:
         if self.scores and "score" not in stated:
             if name := columns.with_role(dataset, ColumnRole.SCORE, "score"):
                 stated["score"] = name
-            elif version.artifact is None:
+            elif not scoring.scorable(version):
                 raise scoring.lacking(version, dataset)
             else:
                 stated |= scoring.artifact(version, dataset, stated)
