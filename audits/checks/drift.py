@@ -175,14 +175,19 @@ def outcome(dataset: Dataset, reference: Dataset, stated: dict[str, Any]) -> dic
         return {}
     try:
         columns.named(reference, names[0], "target")
-        return {
-            "target": names[0],
-            "favourable": columns.favourable(dataset, names[0], stated.get("favourable")),
-        }
+        few(dataset, names[0])
+        return {"target": names[0], "favourable": columns.favourable(dataset, names[0], stated.get("favourable"))}
     except BadInput:
         if "target" in stated or "favourable" in stated:
             raise
         return {}
+
+
+def few(dataset: Dataset, name: str) -> None:
+    """Refuse a target without outcomes that can be told apart; missing ones may come later."""
+    if not columns.values(columns.named(dataset, name, "target")):
+        sentence = f"{dataset.file_name}, column “{name}” holds no value, or more than 50 different values."
+        raise columns.bad("target", sentence)
 
 
 # ---- measured
