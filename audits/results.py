@@ -83,7 +83,14 @@ def table(found: Table, page: str | None) -> dict[str, Any]:
         pages = Paginator(rows, ROWS_A_PAGE).get_page(page)
         rows = list(pages)
     printed = [[cell(value, column) for value, column in zip(row, found.columns, strict=True)] for row in rows]
-    return {"caption": found.caption, "columns": found.columns, "rows": printed, "note": found.note, "page": pages}
+    return {
+        "caption": found.caption,
+        "columns": found.columns,
+        "rows": printed,
+        "note": found.note,
+        "page": pages,
+        "folded": len(printed) > ROWS_A_PAGE,
+    }
 
 
 def figure(found: Figure) -> Printed:

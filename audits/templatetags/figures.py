@@ -6,6 +6,8 @@ from typing import Any
 
 from django import template
 
+from audits import checks
+
 register = template.Library()
 
 NOT_DEFINED = "not defined"
@@ -59,3 +61,10 @@ def stated(value: Any) -> str:
         case dict():
             return "; ".join(f"{name}: {stated(item)}" for name, item in value.items())
     return str(value)
+
+
+@register.filter
+def check_title(name: str) -> str:
+    """What a check is called; one that is no longer there by its name."""
+    known = checks.ALL.get(name)
+    return known.TITLE if known else words(name)

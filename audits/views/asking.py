@@ -65,8 +65,9 @@ def run_set(request: HttpRequest, version: UUID) -> HttpResponse:
         messages.error(request, str(refused))
         return redirect(f"{reverse('audits:run-new', args=[version])}?dataset={choice.chosen_dataset.pk}")
     messages.success(request, f"Queued: {', '.join(checks.get(run.check_name).TITLE for run in found.runs)}.")
-    for name, why in found.unfit.items():
-        messages.info(request, f"{checks.get(name).TITLE} was not started: {why}")
+    if found.unfit:
+        reasons = " ".join(f"{checks.get(name).TITLE}: {why}" for name, why in found.unfit.items())
+        messages.info(request, f"Not started, because their defaults don’t fit. {reasons}")
     return redirect(f"{reverse('audits:run-list')}?{urlencode({'q': measured.model.name})}")
 
 
