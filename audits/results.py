@@ -17,6 +17,7 @@ from audits.models import Run
 from audits.templatetags import figures as written
 
 ROWS_A_PAGE = 20
+MOST_FOLDED = 100
 NOTHING = "–"
 
 
@@ -79,7 +80,7 @@ def drawn(chart: Chart, *, theme: str = charts.PAGE) -> SafeString:
 def table(found: Table, page: str | None) -> dict[str, Any]:
     rows: Sequence[Sequence[Cell]] = found.rows
     pages: Page[Sequence[Cell]] | None = None
-    if found.paged and len(rows) > ROWS_A_PAGE:
+    if found.paged and len(rows) > MOST_FOLDED:
         pages = Paginator(rows, ROWS_A_PAGE).get_page(page)
         rows = list(pages)
     printed = [[cell(value, column) for value, column in zip(row, found.columns, strict=True)] for row in rows]

@@ -48,7 +48,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The first cell of a row names it. A long table is `paged`; documents print its first rows and say so."""
+    """The first cell of a row names it. A page folds a long table, and turns the pages of a very long one that is
+    `paged`; documents print its first rows and say so."""
 
     part: ClassVar[str] = "table"
 

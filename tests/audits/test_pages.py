@@ -179,14 +179,14 @@ def test_a_failed_run_says_why_in_a_sentence(page, developer, bare, table):
 
 
 def test_an_explanation_adds_up_and_lists_its_reasons(page, developer, version, dataset):
-    run = run_of(version, dataset, developer, check="explainability", rows=25, labels=["bad", "good"])
+    run = run_of(version, dataset, developer, check="explainability", rows=105, labels=["bad", "good"])
     jobs.work(run.job_id)
     client = page(developer)
     html = client.get(reverse("audits:run-detail", args=[run.pk])).content.decode()
     assert Job.objects.get(run=run).error == ""
     assert "The parts add up" in html
-    assert "1–20 of 25 rows" in html
-    assert "21–25 of 25 rows" in client.get(reverse("audits:run-detail", args=[run.pk]) + "?page=2").content.decode()
+    assert "1–20 of 105 rows" in html
+    assert "101–105 of 105 rows" in client.get(reverse("audits:run-detail", args=[run.pk]) + "?page=6").content.decode()
 
 
 def test_an_outsider_finds_no_run(page, outsider, developer, bare, table):

@@ -56,11 +56,18 @@ def test_a_figure_without_a_value_says_why() -> None:
 
 
 def test_a_long_table_shows_a_page_at_a_time() -> None:
-    whole = Table("Rows", (PLAIN, RATE), [(f"row {n}", n / 10) for n in range(45)], paged=True)
-    first, last = results.table(whole, None), results.table(whole, "3")
+    whole = Table("Rows", (PLAIN, RATE), [(f"row {n}", n / 10) for n in range(105)], paged=True)
+    first, last = results.table(whole, None), results.table(whole, "6")
     assert [row[0].text for row in first["rows"]] == [f"row {n}" for n in range(20)]
-    assert [row[0].text for row in last["rows"]] == [f"row {n}" for n in range(40, 45)]
-    assert last["page"].paginator.count == 45
+    assert [row[0].text for row in last["rows"]] == [f"row {n}" for n in range(100, 105)]
+    assert last["page"].paginator.count == 105
+
+
+def test_a_table_of_a_page_or_two_is_folded() -> None:
+    rows = [(f"row {n}", n / 10) for n in range(45)]
+    folded, open_ = (results.table(Table("Rows", (PLAIN, RATE), found), None) for found in (rows, rows[:20]))
+    assert (folded["folded"], len(folded["rows"]), folded["page"]) == (True, 45, None)
+    assert not open_["folded"]
 
 
 def test_a_chart_is_drawn_with_its_answer_as_its_name() -> None:
