@@ -193,8 +193,8 @@ def figures(result: Mapping[str, Any]) -> list[Figure]:
 def sections(result: Mapping[str, Any]) -> list[Section]:
     lead = (
         f"Favourable outcome: {result['favourable']}. {result['tried']:,} segments were tried on "
-        f"{result['found_on']:,} rows and the worst tested on {result['tested_on']:,} others. Intervals hold with a confidence of "
-        f"{result['confidence']:.0%}, each by itself."
+        f"{result['found_on']:,} rows and the worst tested on {result['tested_on']:,} others. Intervals hold with a "
+        f"confidence of {result['confidence']:.0%}, each by itself."
     )
     found = [Section("", lead, [Figures(figures(result))])]
     if not result["segments"]:
