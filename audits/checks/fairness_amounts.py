@@ -60,11 +60,8 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
     stated = params.complete(SCHEMA, given)
     target = amount(dataset, stated.get("target"))
     source = predicted(version, dataset, stated)
-    return source | {
-        "target": target,
-        **groups.prepared(dataset, stated, {"target": target} | source),
-        **{name: stated[name] for name in ("tolerance", "confidence", "min_group") if name in stated},
-    }
+    options = {name: stated[name] for name in ("tolerance", "confidence", "min_group") if name in stated}
+    return source | {"target": target} | groups.prepared(dataset, stated, {"target": target} | source) | options
 
 
 def amount(dataset: Dataset, given: str | None) -> str:

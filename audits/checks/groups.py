@@ -18,7 +18,7 @@ SENSITIVE: dict[str, Any] = {
     "uniqueItems": True,
     "title": "Sensitive columns",
     "description": "The columns whose values make the groups; by default those with the role sensitive.",
-    "x-columns": True,
+    "x-columns": "any",
 }
 INTERSECTIONS: dict[str, Any] = {
     "anyOf": [

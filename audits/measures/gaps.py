@@ -47,7 +47,7 @@ def difference(
         "kind": "difference",
         "attributes": list(attributes),
         "skipped": [
-            {"group": groups[place], "metric": metric, "reason": undefined} for place in np.flatnonzero(~defined)
+            {"group": groups[place], "metric": metric, "reason": undefined} for place in map(int, np.flatnonzero(~defined))
         ],
     }
     if defined.sum() <= 1:

@@ -7,6 +7,7 @@ Donner and Zou, Statistical Methods in Medical Research 21 (2012) 347-359 (MOVER
 from dataclasses import asdict, dataclass
 from math import sqrt
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +112,8 @@ class Limits:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
-    def __getitem__(self, place: object) -> "Limits":
-        return Limits(self.value[place], self.low[place], self.high[place])  # type: ignore[index]
+    def __getitem__(self, place: Any) -> "Limits":
+        return Limits(self.value[place], self.low[place], self.high[place])
 
 
 def wilson_limits(successes: NDArray[np.int64], n: NDArray[np.int64], confidence: float) -> Limits:

@@ -127,7 +127,8 @@ class Moments:
     def r2(self) -> Floats:
         spread, lost = self.squares["mean_target"], self.means["mean_squared_error"] * self.n
         out = np.full(len(self.n), np.nan)
-        return 1 - np.divide(lost, spread, out=out, where=(spread > 0) & (self.n > 1))
+        np.divide(lost, spread, out=out, where=(spread > 0) & (self.n > 1))
+        return np.asarray(1 - out)
 
     def kept(self, kept: NDArray[np.bool_]) -> "Moments":
         return Moments(

@@ -86,7 +86,7 @@ def assess(
     median = float(np.median(scores))
     above = np.bincount(codes[scores > median], minlength=finest)
     sums = summed(actual, scores, codes, finest, bins if probability else 0)
-    sorting = Sorting(actual, scores, codes, finest)
+    sorting = Sorting(actual, scores, codes, finest, EXACT_ROWS)
     everyone = Groups(Grouping((), [{}], np.zeros(finest, dtype=np.int64)), sums, sorting, float(scores.mean()))
     part: dict[str, Any] = {
         "median": median,
@@ -164,9 +164,7 @@ def summed(
 class Sorting:
     """The scores in order for each grouping: by one sort, or counted in bins where there are many rows."""
 
-    def __init__(
-        self, actual: NDArray[np.bool_], scores: Floats, codes: Codes, finest: int, exact_rows: int = EXACT_ROWS
-    ) -> None:
+    def __init__(self, actual: NDArray[np.bool_], scores: Floats, codes: Codes, finest: int, exact_rows: int) -> None:
         self.actual, self.scores, self.codes = actual, scores, codes
         self.low, reach = float(scores.min()), float(scores.max()) - float(scores.min())
         self.bins = min(MOST_BINS, MOST_CELLS // (2 * finest))
@@ -205,7 +203,7 @@ class Sorting:
 
     def binned(self, cells: NDArray[np.int64]) -> Ranked:
         filled = np.flatnonzero(cells.any(axis=1))
-        middles = self.low + (filled + 0.5) * self.width
+        middles = np.asarray(self.low + (filled + 0.5) * self.width, dtype=np.float64)
         return Ranked(Ranking(middles, cells[filled, 1], cells[filled, 0]), self.width)
 
     def exactly(self, grouping: Grouping, group: int) -> Ranked:
@@ -330,7 +328,7 @@ class Groups:
                 "mean_difference": estimate(gaps, place),
                 **apart(self.ranked[place], self.ranked[reference]),
             }
-            for place in kept
+            for place in map(int, kept)
             if place != reference
         ]
 

@@ -9,9 +9,8 @@ import pytest
 
 from audits import checks, results
 from registry.models import Version
+from tests.audits.test_oracles import written
 from trail.errors import BadInput
-
-from .test_oracles import written
 
 pytestmark = pytest.mark.django_db
 
