@@ -17,6 +17,7 @@ from audits.models import Run
 from audits.templatetags import figures as written
 
 ROWS_A_PAGE = 20
+MOST_OPEN = 30
 MOST_FOLDED = 100
 NOTHING = "–"
 
@@ -90,7 +91,7 @@ def table(found: Table, page: str | None) -> dict[str, Any]:
         "rows": printed,
         "note": found.note,
         "page": pages,
-        "folded": len(printed) > ROWS_A_PAGE,
+        "folded": len(printed) > MOST_OPEN,
     }
 
 
