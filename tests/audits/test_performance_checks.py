@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audits import checks
+from audits import checks, results
 from audits.checks.presenting import Chart, Figures, Table
 from people.models import User
 from registry.models import Dataset, Version
@@ -38,6 +38,8 @@ def refused(api: Any, developer: User) -> Callable[..., str]:
 
 
 def parts(name: str, result: dict[str, Any], kind: type) -> list[Any]:
+    """The parts of that kind; all of them can be printed and drawn."""
+    assert list(results.sections(name, result))
     return [part for section in checks.get(name).sections(result) for part in section.parts if isinstance(part, kind)]
 
 

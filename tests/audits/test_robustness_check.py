@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audits import checks
+from audits import checks, results
 from audits.checks.presenting import Table
 from people.models import User
 from registry.models import Dataset, Version
@@ -91,6 +91,7 @@ def test_a_booster_under_every_change(
     labels = [figure.label for figure in shown.figures(result)]
     assert labels[0] == "Scored again"
     assert "Against the direction" in labels
+    assert list(results.sections("robustness", result))
     tables = [part.caption for section in shown.sections(result) for part in section.parts if isinstance(part, Table)]
     assert tables == [
         "Each feature missing",
@@ -108,7 +109,7 @@ def test_a_model_that_refuses_missing_values_says_so(check: Any, version: Versio
     assert any("The model refuses rows without" in sentence for sentence in result["limitations"])
     figures = {figure.label: figure.value for figure in checks.get("robustness").figures(result)}
     assert figures["Refused when missing"] == 3
-    assert len(list(checks.get("robustness").sections(result))) == 3
+    assert len(list(results.sections("robustness", result))) == 3
 
 
 def test_without_a_target_there_is_no_auc(check: Any, boosted: Version, upload: Any, table: pd.DataFrame) -> None:
