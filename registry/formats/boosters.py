@@ -35,6 +35,11 @@ def lightgbm_text(file: BinaryIO, name: str) -> Format:
     if size < needed:
         what = f"is a LightGBM text model cut short: its header announces {needed:,} bytes and it has {size:,}"
         raise Refusal(name, what, UPLOAD_AGAIN)
+    file.seek(needed)
+    rest = file.read(_LINE_LIMIT)
+    if b"end of trees" not in rest or (b"\nparameters:" in rest and b"\nend of parameters" not in rest):
+        # what follows tells how categories were coded
+        raise Refusal(name, "is a LightGBM text model cut short after its trees", UPLOAD_AGAIN)
     return Format.LIGHTGBM_TEXT
 
 
