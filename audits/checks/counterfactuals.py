@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from audits import endpoints
 from audits.charts import specs
 from audits.checks import columns, explaining, params, scoring
 from audits.checks.context import Context, Measured
 from audits.checks.presenting import Chart, Column, Figure, Figures, Section, Table
 from registry import reading
 from registry.models import ColumnRole, Dataset, Version
+from trail.errors import BadInput
 
 NAME = "counterfactuals"
 VERSION = "1"
@@ -96,7 +98,9 @@ SCHEMA: dict[str, Any] = {
 
 def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[str, Any]:
     stated = params.complete(SCHEMA, given)
-    explaining.require_artifact(version)
+    if not scoring.scorable(version):
+        sentence = f"{version} has no artifact, and counterfactuals ask the model itself: register one with it."
+        raise BadInput(sentence, where="version")
     source = scoring.artifact(version, dataset, stated) | explaining.outcome(dataset, stated)
     features = dataset.names(ColumnRole.FEATURE)
     sensitive = [name for name in dataset.names(ColumnRole.SENSITIVE) if name in features]
@@ -169,10 +173,16 @@ def run(context: Context) -> Measured:
         "favourable": stated.get("favourable"),
         "scale": first.scale,
         "seed": stated["seed"],
-        "source": {"kind": "artifact", "digest": context.version.digest, "classes": first.classes},
+        "source": source(context.version, first),
         "limitations": limitations + limits(result, stated, unfavourable, (len(seen), len(frame))),
     }
     return Measured(result, first.libraries)
+
+
+def source(version: Version, first: Any) -> dict[str, Any]:
+    if version.artifact is None:
+        return endpoints.source(version, first.scale, first.classes)
+    return {"kind": "artifact", "digest": version.digest, "classes": first.classes}
 
 
 def chosen(stated: dict[str, Any], scores: Any) -> Any:

@@ -288,9 +288,10 @@ def further(context: Context, frame: Any, found: Any) -> tuple[dict[str, Any], l
     if "reason_codes" in stated:
         more["codes"], said = coded(context, found, seen)
         limitations += said
+    if not any(stated[name] for name in ("interactions", "permutation_repeats", "lime", "gradient_rows")):
+        return more, limitations
     with scoring.scorer(context) as ask:
         if stated["interactions"]:
-            context.progress(0.65, "Interactions")
             more["interactions"] = dependence.interactions(
                 score=stage(context, ask, "Interactions"),
                 data=frame,
