@@ -162,6 +162,8 @@ def named(where: list[dict[str, Any]]) -> str:
 
 
 def part(found: Mapping[str, Any]) -> str:
+    if "other" in found:
+        return f"{found['feature']} = any rarer value"
     if "is" in found:
         if found["is"] is None:
             return f"{found['feature']} missing"

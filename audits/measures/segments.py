@@ -118,7 +118,7 @@ def sliced(name: str, values: Any, found_on: Codes, bands: int) -> Feature:
     place[frequent] = np.arange(len(frequent))
     place[-1] = len(frequent) + 1  # the code of a missing value is -1, so it reads the last place
     parts: list[Where] = [{"feature": name, "is": plain(uniques[at])} for at in frequent]
-    parts += [{"feature": name, "is": "any other value"}, {"feature": name, "is": None}]
+    parts += [{"feature": name, "other": True}, {"feature": name, "is": None}]
     return Feature(name, place[codes], parts)
 
 

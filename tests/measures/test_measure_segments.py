@@ -103,6 +103,14 @@ def test_the_same_seed_finds_the_same_and_missing_values_are_a_segment():
     assert first["segments"][0]["where"] == [{"feature": "income", "is": None}]
 
 
+def test_rarer_values_are_one_segment_together():
+    codes = np.concatenate([np.repeat(np.arange(20), 40), np.arange(100, 300)])
+    loss = (codes >= 100) + np.random.default_rng(1).random(len(codes))
+    found = segments.search(features={"code": pd.Series([f"c{code}" for code in codes])}, loss=loss, least=20)
+    assert found["segments"][0]["where"] == [{"feature": "code", "other": True}]
+    assert found["segments"][0]["difference"]["value"] == pytest.approx(1, abs=0.1)
+
+
 def test_much_the_same_rows_are_listed_once():
     frame = table(800)
     frame["twin"] = frame["region"]
