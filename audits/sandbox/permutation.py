@@ -74,7 +74,7 @@ def _drawn(random: np.random.Generator, rows: int, pairs: int, background: int) 
 
 def _shares(spread: Array) -> Array:
     whole = spread.sum(axis=1, keepdims=True)
-    return np.divide(spread, whole, out=np.full(spread.shape, 1 / spread.shape[1]), where=whole > 0)
+    return np.asarray(np.divide(spread, whole, out=np.full(spread.shape, 1 / spread.shape[1]), where=whole > 0))
 
 
 def _gains(
@@ -100,7 +100,7 @@ def _gains(
     gains = np.diff(path, axis=3)
     there = np.take_along_axis(gains[:, :, 0], rank, axis=2)
     back = np.take_along_axis(gains[:, :, 1], width - 1 - rank, axis=2)
-    return (there + back) / 2
+    return np.asarray((there + back) / 2)
 
 
 def mixer(rows: pd.DataFrame, background: pd.DataFrame) -> Callable[[Array, Array, Array], pd.DataFrame]:

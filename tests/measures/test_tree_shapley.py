@@ -112,11 +112,25 @@ def test_values_are_those_of_every_coalition(seed, width, depth, known):
         assert found.base == pytest.approx(base, abs=1e-12)
 
 
-@pytest.mark.parametrize("width", [9, 10, 11, 12, 16, 17, 18])
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("count", [1, 60, 2000])
+def test_every_engine_gives_the_same_values(count, known):
+    """The more rows, the longer the paths that get a table."""
+    random = np.random.default_rng(8)
+    trees = grown(random, width=12, depth=9, trees=4, full=0.95)
+    rows, background = drawn(random, 2000, 12), drawn(random, 30, 12) if known else None
+    whole = engine.explain(trees, rows, background)
+    part = engine.explain(trees, rows[:count], background)
+    np.testing.assert_allclose(part.values, whole.values[:count], atol=1e-12)
+    expected, base = brute_force(trees, rows[0], background)
+    np.testing.assert_allclose(part.values[0], expected, atol=1e-12)
+    assert part.base == pytest.approx(base, abs=1e-12)
+
+
+@pytest.mark.parametrize("width", [9, 12, 16, 17, 18])
 @pytest.mark.parametrize("known", [False, True])
 def test_long_paths_are_exact_too(width, known):
-    """Beyond eight features path-dependent values come from quadrature, beyond sixteen from two passes of it; beyond
-    ten interventional ones come from pairs."""
+    """Beyond sixteen features quadrature takes two passes."""
     random = np.random.default_rng(width)
     chain = [[at, 0, 2 * at + 1, 2 * at + 2, at % 2, 0, 0.7**at] for at in range(width)]
     lines = []

@@ -9,9 +9,9 @@ from audits.sandbox.trees import pairs, quadrature, tables
 from audits.sandbox.trees.ensemble import LEAF, Ensemble, Unreadable
 from audits.sandbox.trees.layout import Layout, layout, outputs
 
-# path-dependent trees go to tables up to so many features on a path: beyond, building them costs more than it saves
-TABLED = 8
 BLOCK = 8192
+# What building a table costs, in rows of the engine that needs none
+_TABLE_PER_WALK, _TABLE_PER_PAIRS = 1 / 4, 1 / 30
 
 
 class Values(NamedTuple):
@@ -40,23 +40,26 @@ def explain(trees: Ensemble, rows: Array, background: Array | None) -> Values:
 
 
 def _block(laid: Layout, rows: Array, usual: Array) -> Array:
-    columns, out = np.ascontiguousarray(rows.T), np.zeros(rows.shape[::-1])
-    walked = np.zeros(rows.shape)
-    nodes, weights = tables.rules()
-    for first, last, deep in _runs(laid, tabled=tables.SINGLE if usual.shape[1] else TABLED):
-        if usual.shape[1]:
-            tables.add(laid, first, last, columns, usual, nodes, weights, out)
-            if deep:
-                pairs.add(laid, first, last, columns, usual, pairs.shares(), out)
+    columns, out, walked = np.ascontiguousarray(rows.T), np.zeros(rows.shape[::-1]), np.zeros(rows.shape)
+    known, rules = usual.shape[1] > 0, tables.rules()
+    tabled = _longest(len(rows), _TABLE_PER_PAIRS if known else _TABLE_PER_WALK)
+    for first, last, deep in _runs(laid, tabled):
+        if known or not deep:
+            tables.add(laid, first, last, tabled, columns, usual, *rules, out)
+        if known and deep:
+            pairs.add(laid, first, last, tabled, columns, usual, pairs.shares(), out)
         elif deep:
             most = int(laid.distinct[laid.start[first] : laid.start[last]].max())
             quadrature.add(laid, first, last, np.ascontiguousarray(rows), *quadrature.points(most), walked)
-        else:
-            tables.add(laid, first, last, columns, usual, nodes, weights, out)
-    return out.T + walked
+    return np.asarray(out.T + walked)
 
 
-def _runs(laid: Layout, *, tabled: int) -> list[tuple[int, int, bool]]:
+def _longest(rows: int, cost: float) -> int:
+    """Up to how many features on a path a table of 2^features lines is worth building for so many rows."""
+    return max(at for at in range(tables.SINGLE + 1) if cost * at * 2**at <= rows)
+
+
+def _runs(laid: Layout, tabled: int) -> list[tuple[int, int, bool]]:
     """Neighbouring trees alike in whether any path is too long for tables."""
     deep = np.maximum.reduceat(laid.distinct, laid.start[:-1]) > tabled
     edges = np.flatnonzero(np.diff(deep)) + 1

@@ -1,7 +1,7 @@
-"""Interventional values of deep leaves, from each pair of a row and a distinct pattern of the background.
+"""Interventional values of deep leaves, from each pair of a row and a background row.
 
-A leaf with many features on its path has too many patterns for a table, but few of them occur in the
-background, and of these few go with a row: those that pass every feature the row fails.
+A leaf with many features on its path has too many patterns for a table, but few background rows go with a
+row: those that pass every feature it fails. The others are skipped many at a time.
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position, and numba finds their types
@@ -14,7 +14,7 @@ import numpy as np
 from audits.sandbox.models import Array
 from audits.sandbox.trees.compiled import jit
 from audits.sandbox.trees.layout import MOST_DISTINCT, Layout
-from audits.sandbox.trees.tables import BLOCK, SINGLE, decide, pattern
+from audits.sandbox.trees.tables import BLOCK, decide, pattern
 
 
 def shares() -> Array:
@@ -28,8 +28,10 @@ def shares() -> Array:
 
 
 @jit
-def add(trees: Layout, first: int, last: int, columns: Array, background: Array, share: Array, out: Array) -> None:
-    """Add the values of leaves with more than SINGLE features, for columns (features, n), to `out` (features, n)."""
+def add(
+    trees: Layout, first: int, last: int, shallow: int, columns: Array, background: Array, share: Array, out: Array
+) -> None:
+    """Add the values of leaves with more than `shallow` features, for columns (features, n), to `out` (features, n)."""
     most, usual_count = 1, background.shape[1]
     for tree in range(first, last):
         most = max(most, trees.start[tree + 1] - trees.start[tree])
@@ -38,14 +40,14 @@ def add(trees: Layout, first: int, last: int, columns: Array, background: Array,
     theirs, ours = np.empty(usual_count, dtype=np.uint32), np.empty(BLOCK, dtype=np.uint32)
     for tree in range(first, last):
         begin, end = trees.start[tree], trees.start[tree + 1]
-        if trees.distinct[begin:end].max() <= SINGLE:
+        if trees.distinct[begin:end].max() <= shallow:
             continue
         decide(trees, begin, end, background, 0, usual_count, usual)
         for at in range(0, columns.shape[1], BLOCK):
             count = min(BLOCK, columns.shape[1] - at)
             decide(trees, begin, end, columns, at, count, made)
             for node in range(begin, end):
-                if trees.split[node] < 0 and trees.distinct[node] > SINGLE:
+                if trees.split[node] < 0 and trees.distinct[node] > shallow:
                     pattern(trees, begin, node, usual, usual_count, theirs)
                     pattern(trees, begin, node, made, count, ours)
                     _leaf(trees, node, theirs, ours[:count], share, out[:, at : at + count])
@@ -61,42 +63,28 @@ def _leaf(trees, node, theirs, ours, share, out):
     while trees.parent[edge] >= 0:
         feature[trees.slot[edge]] = trees.via[edge]
         edge = trees.parent[edge]
-    each, times = _distinct(theirs, full)
     value = trees.value[node] / len(theirs)
     for row in range(len(ours)):
         mine, met = ours[row], 0
-        for at in range(len(each)):
+        for at in range(len(theirs)):
             # what the background fails, the row must pass
-            met += int((each[at] & ~mine) == 0)
+            met += int((full & ~theirs[at] & ~mine) == 0)
         if met:
-            _row(mine, full, each, times, share, d, got)
+            _row(mine, full, theirs, share, d, got)
             for slot in range(d):
                 out[feature[slot], row] += value * got[slot]
 
 
 @jit
-def _distinct(theirs, full):
-    """What the background fails, each pattern once, with how often it occurs."""
-    ordered = np.sort(theirs ^ full)
-    each, times, count = np.empty_like(ordered), np.zeros(len(ordered)), 0
-    for at in range(len(ordered)):
-        if at == 0 or ordered[at] != ordered[at - 1]:
-            each[count] = ordered[at]
-            count += 1
-        times[count - 1] += 1
-    return each[:count], times[:count]
-
-
-@jit
-def _row(mine, full, each, times, share, d, got):
+def _row(mine, full, theirs, share, d, got):
     away, lost = _ones(full & ~mine), 0.0
     got[:] = 0.0
-    for at in range(len(each)):
-        needed = each[at]
+    for at in range(len(theirs)):
+        needed = full & ~theirs[at]
         if needed & ~mine == 0:
             known = _ones(needed)
-            gain = times[at] * share[known, away]
-            lost += times[at] * share[away, known]
+            gain = share[known, away]
+            lost += share[away, known]
             for slot in range(d):
                 if needed >> np.uint32(slot) & np.uint32(1):
                     got[slot] += gain

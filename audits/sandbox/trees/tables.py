@@ -32,6 +32,7 @@ def add(
     trees: Layout,
     first: int,
     last: int,
+    deepest: int,
     columns: Array,
     background: Array,
     nodes: Array,
@@ -41,7 +42,7 @@ def add(
     """Add the values of the trees `first` to `last` - 1 for columns (features, n) to `out` (features, n).
 
     `background` (features, b) chooses the interventional game; without rows, it is the path-dependent one.
-    Leaves with more than SINGLE features on their path are left out.
+    Leaves with more than `deepest` features on their path, at most SINGLE, are left out.
     """
     most = 1
     for tree in range(first, last):
@@ -50,7 +51,7 @@ def add(
     usual = np.empty((most, background.shape[1]), dtype=np.uint8)
     for tree in range(first, last):
         begin, end = trees.start[tree], trees.start[tree + 1]
-        groups = _groups(trees, begin, end)
+        groups = _groups(trees, begin, end, deepest)
         decide(trees, begin, end, background, 0, background.shape[1], usual)
         tables, features = _tables(trees, begin, groups, usual, nodes, weights)
         for at in range(0, columns.shape[1], BLOCK):
@@ -87,23 +88,22 @@ def pattern(trees, begin, node, made, count, out):
 
 
 @jit
-def _groups(trees, begin, end):
+def _groups(trees, begin, end, deepest):
     """The topmost nodes whose leaves fit one table: (node, bits, place of its table, place of its features)."""
-    found = np.empty((end - begin, 4), dtype=np.int64)
+    found = np.zeros((end - begin + 1, 4), dtype=np.int64)
     count, node, place, features = 0, begin, 0, 0
     while node < end:
         bits = trees.distinct[node] + (trees.size[node] - 1) // 2
-        if bits > GROUPED and (trees.size[node] > 1 or bits > SINGLE):
+        longest = trees.distinct[node : node + trees.size[node]].max()
+        if longest > deepest or (bits > min(GROUPED, deepest + 1) and trees.size[node] > 1):
             node += 1
             continue
         found[count, 0], found[count, 1], found[count, 2], found[count, 3] = node, bits, place, features
         place, features, count = place + (bits << bits), features + bits, count + 1
         node += trees.size[node]
     # the last line holds the totals
-    closed = np.zeros((count + 1, 4), dtype=np.int64)
-    closed[:count] = found[:count]
-    closed[count, 2], closed[count, 3] = place, features
-    return closed
+    found[count, 2], found[count, 3] = place, features
+    return found[: count + 1]
 
 
 @jit
