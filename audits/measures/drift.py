@@ -7,10 +7,13 @@ between distribution functions).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from audits.measures import drift_thresholds as thresholds
+from audits.measures import sketch
 from audits.measures.errors import Unmeasurable
 from audits.measures.inputs import require_whole
 from audits.measures.intervals import newcombe
@@ -369,6 +373,25 @@ def sketched(
     result["wasserstein"] = _area(float(apart @ np.diff(middle)), spread, bound)
     result["largest_cell"] = float(np.where(high > low, share[0], 0.0).max())
     return result
+
+
+def files(
+    reference: Path | str,
+    current: Path | str,
+    columns: Sequence[str],
+    *,
+    bins: int = 10,
+    alpha: float = 0.05,
+    threads: int | None = None,
+) -> dict[str, dict[str, Any]]:
+    """`sketched` for columns of numbers of two Parquet files, each read once by batches, a column to a thread."""
+
+    def column(name: str) -> dict[str, Any]:
+        made = [sketch.of_parquet(path, [name], threads=1)[name] for path in (reference, current)]
+        return sketched(made[0], made[1], bins=bins, alpha=alpha)
+
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        return dict(zip(columns, pool.map(column, columns), strict=True))
 
 
 def _cell_edges(reference: Counts, high: Floats, low: Floats, bins: int) -> list[float]:

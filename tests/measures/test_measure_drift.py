@@ -128,6 +128,12 @@ def test_the_critical_values_are_those_published():
     assert thresholds.ks_p(thresholds.ks_critical(300, 200, 0.05), 300, 200) == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("statistic", [0.002, 0.005, 0.008, 0.012, 0.02])
+def test_p_values_of_ks_in_large_samples(statistic):
+    theirs = stats.kstwo.sf(statistic, 20_000)
+    assert thresholds.ks_p(statistic, 40_000, 40_000) == pytest.approx(theirs, rel=1e-3, abs=1e-9)
+
+
 def test_bins_too_sparse_for_the_test_are_put_together():
     test = drift.psi_test(np.array([500, 490, 1, 1, 1]), np.array([500, 490, 1, 0, 1]), 0.05)
     assert test["bins"] == 2
