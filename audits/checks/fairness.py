@@ -96,12 +96,18 @@ def run(context: Context) -> Measured:
         score=scored.values,
         sensitive=sensitive,
         **{name: stated[name] for name in ("favourable", "intersections", *OPTIONS)},
-        on_progress=lambda share: context.progress(0.8 + 0.15 * share, "Redrawing the counts for the intervals"),
+        on_progress=lambda share: context.progress(0.8 + 0.15 * share, stage(share, stated["replicates"])),
     )
     groups.locate(context.dataset, result["excluded"], sensitive)
     result["source"] = scored.source
     result["limitations"] += scored.limitations
     return Measured(result, scored.libraries)
+
+
+def stage(share: float, replicates: int) -> str:
+    if share == 1:
+        return "Comparing the scores of the groups"
+    return "Redrawing the counts for the intervals" if replicates else "Comparing the groups"
 
 
 def decided(context: Context, target: Any) -> tuple[Any, scoring.Scores]:

@@ -69,6 +69,7 @@ def assess(
     )
     result["limitations"] = collapsed(labels, favourable) + result["limitations"]
     if score is not None:
+        tell(on_progress, 1, 1, 0.0)
         scored, ratios, limitations = scores_by_group.assess(
             actual=actual,
             score=score,
@@ -106,7 +107,7 @@ def of_counts(
     kept out of disparities and comparisons. tolerance_ratio, tolerance_difference: what each disparity's `answer` is
     given against (answers.py); None asks for none. multiplicity: how p-values are adjusted (comparisons.py).
     leave_out_small: whether impact ratios leave out categories below 2% of the rows (impact.py). `on_progress` hears
-    the share of the tables that was redrawn so far; what it raises passes through.
+    the share of the tables that is done so far; what it raises passes through.
     """
     require_tables(counted)
     require_confidence(confidence)
@@ -134,6 +135,7 @@ def of_counts(
     }
     tolerances = {"ratio": tolerance_ratio, "difference": tolerance_difference}
     for place, table in enumerate(counted):
+        tell(on_progress, place, len(counted), 0.0)
         told = partial(tell, on_progress, place, len(counted))
         resampling = Resampling(replicates=replicates, seed=seed, on_progress=told)
         selected, n = RATES["selection_rate"].counts(table.counts)

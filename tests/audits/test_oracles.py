@@ -81,6 +81,9 @@ def test_german_credit_by_age_on_either_side_of_the_edge(
     assert gap(result, "difference")["value"] == pytest.approx(-expected["SPD"], abs=1e-12)
     assert gap(result, "ratio")["worst"] == {"age": labels[0]}
     assert gap(result, "ratio")["reference"] == {"age": labels[1]}
+    [impact] = result["impact"]
+    flags = {row["group"]["age"]: row["four_fifths"] for row in impact["categories"]}
+    assert flags == {labels[0]: expected["DI"] >= 0.8, labels[1]: True}
     if "priv" in expected:
         for label, (n, good) in ((labels[1], expected["priv"]), (labels[0], expected["unpriv"])):
             row = group(result, age=label)
@@ -151,6 +154,60 @@ def test_taiwan_credit_by_sex(check: Any, bare: Version, upload: Any) -> None:
         assert (row["n"], row["tp"]) == (n, default)
         assert row["base_rate"]["value"] == pytest.approx(default / n, abs=1e-12)
     assert gap(result, "ratio")["value"] == pytest.approx((3763 / 18112) / (2873 / 11888), abs=1e-12)
+
+
+def impact(result: dict[str, Any], rate: str, *attributes: str) -> dict[str, Any]:
+    """The one table of impact ratios of that rate between those attributes."""
+    found = [row for row in result["impact"] if row["rate"] == rate and set(row["attributes"]) == set(attributes)]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_selection_rates_of_the_new_york_rule(check: Any, bare: Version, upload: Any) -> None:
+    """Sex by category, and 250 applicants of whom neither is known."""
+    published = ORACLES["ll144_rule_example1"]
+    rows = [["", "", 0]] * published["unknown"]
+    for name, (n, selected, _) in published["intersectional"].items():
+        race, sex = (name[:-2], name[-1]) if "-" in name else (name[:-1], name[-1])
+        rows += [[sex, race, 1]] * selected + [[sex, race, 0]] * (n - selected)
+    applicants = upload(written(["sex", "race", "outcome"], rows), target="outcome", sensitive=["sex", "race"])
+    result = check(bare, "fairness", applicants, prediction="outcome")["result"]
+    crossed = impact(result, "selection_rate", "sex", "race")
+    assert (crossed["rows"], crossed["unknown"]) == (2571, 250)
+    assert sorted(round(row["impact_ratio"]["value"], 3) for row in crossed["categories"]) == sorted(
+        ratio for _, _, ratio in published["intersectional"].values()
+    )
+    below = [row["group"] for row in crossed["categories"] if not row["four_fifths"]]
+    assert below == [{"sex": "F", "race": "AIAN"}]
+    by_sex = {row["group"]["sex"]: row for row in impact(result, "selection_rate", "sex")["categories"]}
+    assert {sex: [row["n"], row["chosen"]] for sex, row in by_sex.items()} == {
+        sex: published["sex"][sex][:2] for sex in "MF"
+    }
+
+
+def test_the_scoring_rates_of_the_new_york_rule(check: Any, bare: Version, upload: Any) -> None:
+    """The rule prints how many of each category score above the median of all; half of the 168 do."""
+    published = ORACLES["ll144_rule_example2_scoring"]
+    rows = []
+    for sex, table in (("M", published["male"]), ("F", published["female"])):
+        for race, (n, above, _) in table.items():
+            rows += [[sex, race, 0.9, at % 2] for at in range(above)] + [
+                [sex, race, 0.1, at % 2] for at in range(n - above)
+            ]
+    people = upload(
+        written(["sex", "race", "score", "outcome"], rows), target="outcome", score="score", sensitive=["sex", "race"]
+    )
+    result = check(bare, "fairness", people)["result"]
+    assert result["scores"]["median"] == 0.5
+    for attribute in ("sex", "race"):
+        found = impact(result, "scoring_rate", attribute)["categories"]
+        assert {row["group"][attribute]: round(row["impact_ratio"]["value"], 2) for row in found} == {
+            name: ratio for name, (_, _, ratio) in published[attribute].items()
+        }
+    crossed = impact(result, "scoring_rate", "sex", "race")["categories"]
+    for row in crossed:
+        table = published["male" if row["group"]["sex"] == "M" else "female"]
+        assert round(row["impact_ratio"]["value"], 2) == table[row["group"]["race"]][2]
 
 
 def test_scores_whose_measures_are_known(check: Any, bare: Version, upload: Any) -> None:

@@ -31,7 +31,7 @@ def test_the_test_is_z_where_there_is_enough_and_fishers_otherwise(x1, more1, x2
         assert min(pooled, 1 - pooled) * min(n1, n2) < 5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(P_VALUES)
 def test_p_values_are_adjusted_as_statsmodels_adjusts_them(values):
     for ours, theirs in (("holm", "holm"), ("benjamini-hochberg", "fdr_bh")):
