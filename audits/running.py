@@ -20,13 +20,15 @@ from audits.events import Event
 from audits.leases import Lease
 from audits.measures.errors import Unmeasurable
 from audits.models import Job, Run
-from audits.sandbox import usage
+from audits.sandbox import starting, usage
 from audits.sandbox.failures import ChildFailed
 from trail.canonical import canonical_result, digest
 from trail.record import recording
 
 KIND = "run"
 REASON = "Done by the worker, as asked for"
+# parameters that name what the dataset brings in place of the artifact's scores
+BROUGHT = {"score", "prediction"}
 
 
 def record_failure(lease: Lease, sentence: str) -> None:
@@ -68,6 +70,8 @@ def again(earlier: Run, record: dict[str, Any], lease: Lease) -> Measured:
 
 def measured(run: Run, check: Check, lease: Lease) -> Measured:
     context = Context(run.version, run.dataset, run.params, lease.progress, lease.cancelled)
+    if run.version.artifact is not None and not BROUGHT & run.params.keys():
+        starting.ahead(run.version.artifact.format)
     try:
         with accounted(lease):
             return check.run(context)

@@ -91,6 +91,12 @@ os.register_at_fork(after_in_child=_server.disown)
 atexit.register(_server.stop)
 
 
+def ahead(format: str) -> None:
+    """Have the server import what a child of this format will need, while the caller does something else."""
+    with contextlib.suppress(OSError):  # whoever needs the child will say so
+        _server.ask(json.dumps({"format": format}).encode(), [])
+
+
 class Process:
     """A child: its two pipes, its end, and what it used."""
 
@@ -135,7 +141,8 @@ class Process:
 
     def _hear(self) -> None:
         """The server says two things: that the child has begun, with a handle to it, and that it has ended."""
-        message, handles = b"", []
+        message: bytes = b""
+        handles: list[int] = []
         with contextlib.suppress(OSError):
             message, handles, _, _ = socket.recv_fds(self.status, _LONGEST_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC)
         if handles:

@@ -180,6 +180,14 @@ def test_the_server_has_one_thread_no_secret_and_no_file_of_the_workers(
     assert b"COUNTERSIGN_SECRET_KEY" not in Path(f"/proc/{server()}/environ").read_bytes()
 
 
+def test_the_server_can_be_readied_before_a_child_is_needed(rows: pd.DataFrame) -> None:
+    starting._server.stop()
+    starting.ahead("lightgbm-text")
+    readied = server()
+    assert len(predict(data=rows, **DART).score) == len(rows)
+    assert server() == readied
+
+
 def test_whatever_is_forkable_has_a_reader() -> None:
     assert set(forkserver.FORKABLE) < set(forkserver.child.READERS)
 
