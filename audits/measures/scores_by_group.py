@@ -32,6 +32,7 @@ MOST_CELLS = 1 << 24  # 128 MB of counts
 MOST_AUC_ERROR = 1e-5
 CHUNK = 1 << 20
 HUGE = 1e100  # squares of scores must add up
+TINY = 1e-300  # and bins have a width to divide by
 ONE_OUTCOME = "the group holds a single outcome"
 NO_PROBABILITY = "scores lie outside 0 to 1, so they are not probabilities"
 
@@ -170,7 +171,7 @@ class Sorting:
         self.bins = min(MOST_BINS, MOST_CELLS // (2 * finest))
         self.width = reach / self.bins if self.bins else 0.0
         self.histogram: NDArray[np.int64] | None = None
-        if len(scores) > exact_rows and self.bins >= FEWEST_BINS and self.width > 0:
+        if len(scores) > exact_rows and self.bins >= FEWEST_BINS and self.width > TINY:
             self.histogram = self.counted(finest)
         else:
             self.order = np.argsort(scores, kind="stable")
@@ -224,29 +225,6 @@ def distinct(ascending: Floats, actual: NDArray[np.bool_]) -> Ranking:
     positive = np.add.reduceat(actual.astype(np.int64), starts)
     sizes = np.diff(np.append(starts, len(ascending)))
     return Ranking(ascending[starts], positive, sizes - positive)
-
-
-def aucs(
-    *, actual: NDArray[np.bool_], score: Floats, codes: Codes, groups: int, exact_rows: int = EXACT_ROWS
-) -> tuple[Floats, Floats]:
-    """AUC of each group (groups,), NaN for a single outcome, and how far counting in bins can put each off.
-
-    actual, score, codes: (n,), codes from 0 to groups - 1. Exact up to `exact_rows` rows, and for every group that bins
-    could put off by more than 1e-5.
-    """
-    sorting = Sorting(actual, score, codes, groups, exact_rows)
-    each = Grouping((), [{} for _ in range(groups)], np.arange(groups))
-    if sorting.histogram is None:
-        return area_limits(sorting.ranked(each), 0.95).value, np.zeros(groups)
-    negative, positive = sorting.histogram[..., 0], sorting.histogram[..., 1]
-    pairs = np.array([float(p.sum()) * float(n.sum()) for p, n in zip(positive, negative, strict=True)])
-    pairs[pairs == 0] = np.nan
-    ties = np.einsum("ij,ij->i", positive, negative) / 2
-    below = np.einsum("ij,ij->i", positive, np.cumsum(negative, axis=1))
-    values, errors = (below - ties) / pairs, np.nan_to_num(ties / pairs)
-    for group in np.flatnonzero(errors > MOST_AUC_ERROR):
-        values[group], errors[group] = area_limits([sorting.exactly(each, int(group))], 0.95).value[0], 0.0
-    return values, errors
 
 
 class Groups:

@@ -11,7 +11,6 @@ from sklearn.metrics import roc_auc_score
 
 from audits.measures import fairness, scores_by_group
 from audits.measures.calibration import bins_of, expected_error
-from audits.measures.counts import grouped
 from audits.measures.errors import Unmeasurable
 
 ROWS = st.lists(
@@ -119,40 +118,15 @@ def test_an_area_that_bins_could_put_off_is_ranked_row_by_row(monkeypatch):
     actual, score, group = made(2000)
     score = score / 1e6
     score[0] = 1.0
+    monkeypatch.setattr(scores_by_group, "EXACT_ROWS", 100)
     monkeypatch.setattr(scores_by_group, "MOST_BINS", 1 << 14)
-    codes, groupings = grouped({"g": group}, [("g",)])
-    values, errors = scores_by_group.aucs(actual=actual, score=score, codes=codes, groups=3, exact_rows=100)
-    expected = [roc_auc_score(actual[group == name], score[group == name]) for name in "abc"]
-    assert [row["g"] for row in groupings[0].groups] == list("abc")
-    assert values == pytest.approx(expected, abs=1e-12)
-    assert errors.tolist() == [0, 0, 0]
-
-
-def test_areas_alone_are_those_of_the_whole_part():
-    actual, score, group = made(5000)
-    codes, _ = grouped({"g": group}, [("g",)])
-    expected = [roc_auc_score(actual[group == name], score[group == name]) for name in "abc"]
-    given_to = {"actual": actual, "score": score, "codes": codes, "groups": 3}
-    exact, none = scores_by_group.aucs(**given_to)
-    binned, errors = scores_by_group.aucs(**given_to, exact_rows=100)
-    assert exact == pytest.approx(expected, abs=1e-12)
-    assert none.tolist() == [0, 0, 0]
-    assert (np.abs(binned - expected) <= errors + 1e-12).all()
-    assert (errors <= 1e-5).all()
-
-
-def test_a_group_of_one_outcome_has_no_area_when_binned():
-    codes = np.array([0, 0, 1, 1])
-    values, errors = scores_by_group.aucs(
-        actual=np.array([True, False, True, True]),
-        score=np.array([0.3, 0.1, 0.5, 0.7]),
-        codes=codes,
-        groups=2,
-        exact_rows=1,
-    )
-    assert values[0] == 1
-    assert np.isnan(values[1])
-    assert errors[1] == 0
+    found = assess(actual, score, group)["scores"]
+    assert not found["exact"]
+    for name in "abc":
+        here = group == name
+        row = of_group(found["groups"], name)["auc"]
+        assert row["value"] == pytest.approx(roc_auc_score(actual[here], score[here]), abs=1e-12)
+        assert row["error"] == 0
 
 
 def test_scores_that_are_no_probabilities_have_no_calibration():
