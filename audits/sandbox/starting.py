@@ -48,7 +48,7 @@ class _Server:
         """Have a child started; a server that has died is started again."""
         with self.lock:
             if self.line is not None:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(ConnectionError):
                     socket.send_fds(self.line, [message], descriptors)
                     return
             self.stop()
