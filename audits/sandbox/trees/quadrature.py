@@ -6,7 +6,7 @@ unknown feature). The Shapley value of feature j is then the integral over t in 
 v (m_j - r_j) times the product over the other features k of t m_k + (1 - t) r_k, a polynomial in t of a
 degree below the number of features: Gauss-Legendre quadrature with half as many points has no error but
 rounding. Sums over the leaves below an edge are shared, so a row costs a few operations a node and point
-(the edge form of Yu, Xu & Liu, Linear TreeSHAP, NeurIPS 2022).
+(the edge form of Yu, Xu, Bifet & Read, Linear TreeShap, NeurIPS 2022).
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position, and numba finds their types
