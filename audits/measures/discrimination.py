@@ -88,11 +88,17 @@ def roc(ranked: Ranking, most: int = 101) -> list[dict[str, float | None]]:
     """
     true = np.concatenate([[0.0], np.cumsum(ranked.positive[::-1]) / ranked.positive.sum()])
     false = np.concatenate([[0.0], np.cumsum(ranked.negative[::-1]) / ranked.negative.sum()])
-    thresholds: list[float | None] = [None, *(float(score) for score in ranked.scores[::-1])]
     kept = np.arange(len(true))
     if len(true) > most:
         kept = np.unique(np.searchsorted(true + false, np.linspace(0, true[-1] + false[-1], most)))
-    return [{"fpr": float(false[place]), "tpr": float(true[place]), "threshold": thresholds[place]} for place in kept]
+    return [
+        {
+            "fpr": float(false[place]),
+            "tpr": float(true[place]),
+            "threshold": float(ranked.scores[-place]) if place else None,
+        }
+        for place in kept
+    ]
 
 
 def separation(target: NDArray[np.bool_], score: Floats, confidence: float) -> tuple[dict[str, Any], list[str]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from audits import checks, results
 from audits.checks.presenting import Chart, Figures, Table
 from people.models import User
 from registry.models import Dataset, Version
+from tests.conftest import GERMAN, ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -116,6 +119,23 @@ def test_a_cost_curve_needs_a_score(refused: Any, bare: Version, scored: Dataset
     assert "name the score column" in refused(bare, "performance", scored, prediction="happened", **costs)
 
 
+ORACLES = json.loads((Path(ROOT) / "tests" / "data" / "oracles.json").read_text())
+
+
+@pytest.mark.parametrize(("sample", "df", "p"), [("development", 3, "p_df3"), ("external", 5, "p_df5")])
+def test_the_published_hosmer_lemeshow_groups_over_the_api(
+    check: Any, bare: Version, upload: Any, sample: str, df: int, p: str
+) -> None:
+    oracle = ORACLES["worked_metrics"]["hosmer_lemeshow"]
+    n = oracle["n_each"]
+    pairs = zip(oracle["p"], oracle["observed"], strict=True)
+    rows = [[int(at < events), chance] for chance, events in pairs for at in range(n)]
+    table = upload(written(["y", "p"], rows), target="y", score="p")
+    found = check(bare, "performance", table, groups=5, sample=sample)["result"]["hosmer_lemeshow"]
+    assert found["statistic"] == pytest.approx(oracle["chi2"], abs=1e-6)
+    assert (found["df"], found["p_value"]) == (df, pytest.approx(oracle[p], abs=1e-5))
+
+
 # Champion against challenger
 
 
@@ -148,8 +168,6 @@ def test_two_score_columns_are_compared_on_the_same_rows(check: Any, bare: Versi
 def test_a_version_against_its_champion(check: Any, version: Version, register: Any, upload: Any) -> None:
     import pandas as pd
     import xgboost
-
-    from tests.conftest import GERMAN
 
     table = pd.read_csv(GERMAN)
     numbers = ["duration_in_month", "credit_amount", "age_in_years"]
@@ -191,7 +209,7 @@ def test_a_champion_without_an_artifact_is_refused(refused: Any, bare: Version, 
 
 
 def test_the_basel_table_over_the_api(check: Any, bare: Version, upload: Any) -> None:
-    days = [[f"2026-01-{day % 28 + 1:02}", int(day in {3, 50, 51, 120, 200, 240})] for day in range(250)]
+    days = [[day, int(day in {3, 50, 51, 120, 200, 240})] for day in range(250)]
     result = check(bare, "backtest", upload(written(["day", "beyond"], days), target="beyond"), expected=0.01)["result"]
     assert (result["events"], result["traffic_light"]["zone"]) == (6, "yellow")
     assert result["traffic_light"]["multiplier"] == 1.76
@@ -200,6 +218,19 @@ def test_the_basel_table_over_the_api(check: Any, bare: Version, upload: Any) ->
     figures = {figure.label: figure.value for figure in checks.get("backtest").figures(result)}
     assert figures["Basel zone"] == "yellow"
     assert [row[0] for row in parts("backtest", result, Table)[1].rows] == ["Green", "Yellow", "Red"]
+
+
+@pytest.mark.parametrize(("events", "zone"), [(4, "green"), (5, "yellow"), (9, "yellow"), (10, "red")])
+def test_the_published_shares_of_the_basel_table_over_the_api(
+    check: Any, bare: Version, upload: Any, events: int, zone: str
+) -> None:
+    oracle = ORACLES["basel_traffic_light"]
+    table = upload(written(["beyond"], [[int(day < events)] for day in range(oracle["n"])]), target="beyond")
+    light = check(bare, "backtest", table, expected=oracle["p"])["result"]["traffic_light"]
+    assert light["zone"] == zone
+    assert 100 * light["cumulative"] == pytest.approx(oracle["cum_pct_0..10"][events], abs=6e-3)
+    if events >= 5:
+        assert light["plus_factor"] == oracle["plus_factor_5..10"][events - 5]
 
 
 def test_the_column_of_time_orders_the_rows(check: Any, bare: Version, upload: Any) -> None:
