@@ -41,6 +41,8 @@ class Package:
             raise Unusable(f"its RECORD lists no {path}.")
         place = self.root / path
         try:
+            if not place.is_file():
+                raise Unusable(f"{path} is not there; install the package again.")
             if place.stat().st_size > MOST_BYTES:
                 raise Unusable(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
             content = place.read_bytes()

@@ -21,6 +21,7 @@ from audits.guests import Guest, found
 from audits.guests import results as guest_results
 from audits.models import Run
 from audits.sandbox.failures import ChildFailed
+from config.management.commands import doctor
 from registry.models import Dataset, Version
 from tests.audits import packages
 
@@ -264,6 +265,13 @@ def test_a_broken_record_leaves_the_app_alone(folder: Path, wrong: str) -> None:
     assert len(unusable) == 1
 
 
+def test_a_file_that_is_none_does_not_hold_up_the_start(folder: Path) -> None:
+    packages.guest(folder, CODE)
+    (folder / "acme" / "guest.json").unlink()
+    os.mkfifo(folder / "acme" / "guest.json")
+    assert "acme/guest.json is not there" in found(())[1]["guest of acme-checks"]
+
+
 def test_at_its_start_the_app_offers_a_package_and_imports_nothing_of_it(folder: Path, tmp_path: Path) -> None:
     executed = tmp_path / "executed"
     packages.guest(folder, f"open({str(executed)!r}, 'w')\n{CODE}")
@@ -279,6 +287,12 @@ def test_at_its_start_the_app_offers_a_package_and_imports_nothing_of_it(folder:
     assert done.stdout == "guest ['broken of broken-checks'] []\n"
     assert "The check broken of the package broken-checks is not offered: its RECORD lists no b/x.json." in done.stderr
     assert not executed.exists()
+
+
+def test_the_doctor_names_a_package_that_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor.LOOKS["own checks"]() is None
+    monkeypatch.setitem(checks.UNUSABLE, "guest of acme-checks", "its RECORD lists no acme/guest.py.")
+    assert doctor.own_checks() == "guest of acme-checks is not offered: its RECORD lists no acme/guest.py."
 
 
 def test_the_digest_is_that_of_all_files(folder: Path) -> None:

@@ -105,6 +105,13 @@ def forwarded() -> str | None:
     return "; ".join(f"{reach.target} {reach.sentence}" for reach in late) + "." if late else None
 
 
+def own_checks() -> str | None:
+    """Packages with checks that are not offered, and why."""
+    from audits import checks
+
+    return " ".join(f"{name} is not offered: {reason}" for name, reason in checks.UNUSABLE.items()) or None
+
+
 LOOKS: dict[str, Callable[[], str | None]] = {
     "Python": preflight.wrong_python,
     "system libraries": preflight.missing_libraries,
@@ -114,4 +121,5 @@ LOOKS: dict[str, Callable[[], str | None]] = {
     "broker": broker,
     "signing key": signing_key,
     "forwarding": forwarded,
+    "own checks": own_checks,
 }
