@@ -182,7 +182,7 @@ def unit(values: Floats) -> float:
     seen = values[~np.isnan(values)]
     if not len(seen):
         return 1.0
-    return float(np.median(np.abs(seen - np.median(seen))) or seen.std() or 1.0)
+    return float(np.median(np.abs(seen - np.median(seen))) or mixtures.deviation(seen) or 1.0)
 
 
 def lending(values: Floats, is_number: bool, limits: tuple[float, float]) -> Index:

@@ -13,7 +13,7 @@ from audits.measures.errors import Unmeasurable
 from audits.measures.explanation import matrix
 from audits.measures.inputs import finite, require_whole
 from audits.measures.labels import plain
-from audits.measures.mixtures import Floats
+from audits.measures.mixtures import Floats, deviation, numeric
 
 FEWEST_RANKED = 2
 
@@ -97,7 +97,10 @@ def noisy(
     if not 0 < share <= 1:
         raise Unmeasurable(param="share", sentence=f"share is {share:g}; pass a share above 0 and up to 1.")
     random = np.random.default_rng(seed)
-    sds = {name: deviation(data[name]) for name in data.columns if mixtures.numeric(data[name])}
+    numbers = {
+        name: data[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in data.columns if numeric(data[name])
+    }
+    sds = {name: deviation(values) for name, values in numbers.items()}
     copies, far = [], np.zeros((repeats, len(rows)))
     for repeat in range(repeats):
         copy = rows.copy()
@@ -110,12 +113,6 @@ def noisy(
                 far[repeat] += np.where(usual, noise, 0.0) ** 2
         copies.append(copy)
     return copies, np.sqrt(far)
-
-
-def deviation(column: pd.Series) -> float:
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    usual = values[np.isfinite(values)]
-    return float(usual.std()) if len(usual) else 0.0
 
 
 def under_noise(

@@ -42,7 +42,7 @@ def integrated_gradients(
         name = data.columns[int(np.argmin(usual.any(axis=0)))]
         raise Unmeasurable(param="data", sentence=f"“{name}” has no finite value, so there is no mean row.")
     held = np.where(usual, cells, np.nan)
-    start, sd = np.nanmean(held, axis=0), np.nanstd(held, axis=0)
+    start, sd = np.nanmean(held, axis=0), np.array([mixtures.deviation(column) for column in cells.T])
     points, weights = np.polynomial.legendre.leggauss(nodes)
     whole = [place for place in places if usual[place].all()]
     asked = [start[None, :], *(along(cells[place], start, sd, (points + 1) / 2) for place in whole)]

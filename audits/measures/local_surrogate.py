@@ -100,8 +100,7 @@ def moved(column: pd.Series, place: int, moves: Floats) -> tuple[Any, str]:
     """Amounts around the row's own, or the row's own throughout and why."""
     amounts = column.to_numpy(dtype=np.float64, na_value=np.nan)
     here = amounts[place]
-    usual = amounts[np.isfinite(amounts)]
-    sd = float(usual.std()) if len(usual) else 0.0
+    sd = mixtures.deviation(amounts)
     reason = MISSING if np.isnan(here) else INFINITE if np.isinf(here) else "" if sd > 0 else CONSTANT
     if reason:
         return column.array.take(np.full(len(moves), place)), reason

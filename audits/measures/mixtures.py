@@ -82,3 +82,10 @@ def drawn(count: int, most: int, seed: int) -> Index:
     if most >= count:
         return np.arange(count)
     return np.sort(np.random.default_rng(seed).choice(count, size=most, replace=False))
+
+
+def deviation(values: Floats) -> float:
+    """The standard deviation of the finite values, without overflow where they are huge; 0 where there are none."""
+    usual = values[np.isfinite(values)]
+    largest = float(np.abs(usual).max(initial=0.0))
+    return float((usual / largest).std()) * largest if largest > 0 else 0.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from audits.measures.errors import Unmeasurable
-from audits.measures.local_surrogate import CONSTANT, MISSING, local_surrogates, weighted_ridge
+from audits.measures.local_surrogate import CONSTANT, INFINITE, MISSING, local_surrogates, weighted_ridge
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +106,13 @@ def test_settings_without_sense_are_refused(data, changes, param):
     with pytest.raises(Unmeasurable) as refusal:
         local_surrogates(**{"score": linear, "data": data, "places": [0], "rows": [1]} | changes)
     assert refusal.value.param == param
+
+
+def test_huge_and_infinite_values_do_not_overflow():
+    data = pd.DataFrame({"a": [1e300, -1e300, 0.0, np.inf], "b": [1.0, 2.0, 3.0, 4.0]})
+    for place, reason in ((0, None), (3, INFINITE)):
+        (found,) = local_surrogates(
+            score=lambda frame: frame["b"].to_numpy(), data=data, places=[place], rows=[1], samples=50
+        )
+        assert {row["feature"]: row["reason"] for row in found["coefficients"]}["a"] == reason
+        json.dumps(found, allow_nan=False)
