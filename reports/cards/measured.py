@@ -70,7 +70,8 @@ def mend(check: str) -> str:
 def measured(found: Any) -> Measured:
     """A measure of a result: canonical JSON writes 1.0 as 1, so whole numbers are read as measures too."""
     parts = found if isinstance(found, dict) else {"value": found}
-    return Measured(*(None if (part := parts.get(name)) is None else float(part) for name in ("value", "low", "high")))
+    value, low, high = (None if (part := parts.get(name)) is None else float(part) for name in ("value", "low", "high"))
+    return Measured(value, low, high)
 
 
 def measures_reported(found: Measurement | None) -> Item:
@@ -236,14 +237,13 @@ def tabled(table: presenting.Table) -> Table:
 def printed(value: presenting.Cell, kind: str = "number") -> Cell:
     """A cell of a check's table as a document's: a plain measure keeps its limits, all else is in words."""
     if isinstance(value, presenting.Figure):
-        if isinstance(value.value, str) or value.kind != "number" or value.value is None:
-            shown = results.figure(value)
-            return f"{shown.text} ({shown.sub})" if shown.sub else shown.text
-        return Measured(float(value.value), value.low, value.high)
+        if isinstance(value.value, str) or value.value is None:
+            return results.figure(value).text
+        return Measured(float(value.value), value.low, value.high, value.kind)
     if value is None or isinstance(value, str) or (kind == "text" and not isinstance(value, float)):
         return value
     if kind in {"share", "signed"}:
-        return results.number(value, kind)
+        return Measured(float(value), kind="share" if kind == "share" else "signed")
     return round(value) if kind == "count" else float(value)
 
 

@@ -67,4 +67,4 @@ def _value(value: Value) -> Any:
 
 
 def _cell(cell: Cell) -> Any:
-    return asdict(cell) if isinstance(cell, Measured) else cell
+    return {"value": cell.value, "low": cell.low, "high": cell.high} if isinstance(cell, Measured) else cell

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 NOT_STATED = "not stated"
 LEAST_FIXED, MOST_FIXED = 0.001, 10_000
@@ -12,23 +12,33 @@ LEAST_FIXED, MOST_FIXED = 0.001, 10_000
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure with its interval; each part is None where it is undefined."""
+    """A measure with its interval; each part is None where it is undefined. `kind` says how people read it."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    kind: Literal["number", "signed", "share", "count"] = "number"
 
     @property
     def interval(self) -> str:
         """The limits, to as many places as the value."""
         if self.low is None or self.high is None:
             return ""
+        if self.kind != "number":
+            return f"{self.printed(self.low)} to {self.printed(self.high)}"
         fixed = self.value is not None and is_fixed(self.value)
         low, high = (f"{limit:.3f}" if fixed else printed(limit) for limit in (self.low, self.high))
         return f"{low} to {high}"
 
+    def printed(self, number: float | None) -> str:
+        """One of its numbers, as its kind is read."""
+        if number is None or self.kind == "number":
+            return printed(number)
+        return {"signed": f"{number:+.3f}", "share": f"{100 * number:.1f}\u00a0%", "count": f"{number:,.0f}"}[self.kind]
+
     def __str__(self) -> str:
-        return f"{printed(self.value)} ({self.interval})" if self.interval else printed(self.value)
+        text = self.printed(self.value)
+        return f"{text} ({self.interval})" if self.interval else text
 
 
 Cell = str | int | float | Measured | None
@@ -62,7 +72,7 @@ class Printed:
     @classmethod
     def of(cls, cell: Cell) -> Printed:
         if isinstance(cell, Measured):
-            return cls(printed(cell.value), cell.interval, is_number=True)
+            return cls(cell.printed(cell.value), cell.interval, is_number=True)
         return cls(printed(cell), is_number=not isinstance(cell, str))
 
 

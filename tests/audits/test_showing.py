@@ -126,3 +126,11 @@ def test_charts_that_follow_each_other_stand_side_by_side() -> None:
         ("table", 0),
         ("charts", 1),
     ]
+
+
+def test_a_document_reads_a_share_as_people_do_and_a_machine_reads_its_number() -> None:
+    cell = measured.printed(Figure("Turned", 0.25, 0.2, 0.3, kind="share"))
+    assert str(cell) == "25.0\u00a0% (20.0\u00a0% to 30.0\u00a0%)"
+    assert (cell.value, cell.low, cell.high) == (0.25, 0.2, 0.3)
+    assert measured.printed(Figure("Scored again", "the same")) == "the same"
+    assert str(measured.printed(0.25, "signed")) == "+0.250"
