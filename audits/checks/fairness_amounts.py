@@ -84,7 +84,7 @@ def predicted(version: Version, dataset: Dataset, stated: dict[str, Any]) -> dic
     if name is not None:
         columns.numeric(dataset, name, "prediction")
         return {"prediction": name}
-    if version.artifact is None:
+    if not scoring.scorable(version):
         raise scoring.lacking(version, dataset)
     scoring.artifact(version, dataset, stated)
     return {}
