@@ -18,7 +18,8 @@ from registry.cells import MISSING
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MEMORY = "96MB"  # of DuckDB's buffers; the libraries come on top
+MEMORY = "96MB"  # of DuckDB's buffers, for counts; the libraries come on top
+HISTOGRAM_MEMORY = "512MB"  # for a million bins that hold rows, or two
 THREADS = 2
 FETCHED = 20_000  # rows of an answer at a time
 CSV_BUFFER = 4_000_000

@@ -19,7 +19,7 @@ from audits.measures.inputs import booleans, finite, require_same_rows, require_
 BINS = 65_536
 EXACT = 1_000_000  # up to so many rows, sorting is quick enough
 TOLERANCE = 1e-5
-BLOCK = 1 << 18  # rows at a time, so that what is made of them stays in the cache
+BLOCK = 1 << 20  # rows at a time: few enough to stay near the cache, many beside the bins
 ONE_OUTCOME = "AUC needs rows of both outcomes."
 
 Counts = NDArray[np.int64]
@@ -98,13 +98,14 @@ def histogram(
     low, high = extent or (float(score.min()), float(score.max()))
     factor = scale(low, high, bins)
     counts = np.zeros(groups * 2 * bins, dtype=np.int64)
+    narrow = np.int32 if len(counts) < 2**31 else np.int64  # narrow places are quick to combine
     for start in range(0, len(score), BLOCK):
         rows = slice(start, start + BLOCK)
         places = score[rows] - low
         places *= factor
-        cells = places.astype(np.int64)
+        cells = places.astype(narrow)
         np.minimum(cells, bins - 1, out=cells)
-        of = codes[rows].astype(np.int64)
+        of = codes[rows].astype(narrow)
         of *= 2
         of += positive[rows]
         of *= bins
@@ -128,7 +129,8 @@ def of_counts(*, positives: Counts, negatives: Counts) -> Area:
     p, n = int(positives.sum()), int(negatives.sum())
     if not p or not n:
         return Area(None, None, p, n, ONE_OUTCOME)
-    twice_below = 2 * np.cumsum(negatives) - negatives
-    wins = float(positives.astype(np.float64) @ twice_below.astype(np.float64)) / 2
-    ties = float(positives.astype(np.float64) @ negatives.astype(np.float64))
+    held = negatives.astype(np.float64)
+    twice_below = 2 * np.cumsum(held) - held
+    wins = float((positives * twice_below).sum()) / 2
+    ties = float((positives * held).sum())
     return Area(wins / p / n, 0.5 * ties / p / n, p, n)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audits.checks import bands
-from audits.engines import counting, files, queries
+from audits.engines import counting, files, memory, queries
 from audits.engines.errors import NotCounted, require_counts
 from audits.engines.queries import Bands, Decisions, Spread
 from audits.engines.warehouse import Warehouse
@@ -339,3 +339,37 @@ def test_the_answer_holds_no_number_json_can_t(folder: Path) -> None:
     with files.opened(parquet(folder, frames.example(20)), format="parquet") as source:
         found = counting.count(source, frames.DECISIONS, favourable=1)
     json.dumps(fairness.of_counts(found.tables), allow_nan=False)
+
+
+@settings(max_examples=30, deadline=None)
+@given(frame=frames.frames(), block=st.sampled_from([1, 7, 1 << 17]))
+def test_coded_rows_count_as_labelled_ones(frame: dict[str, Any], block: int) -> None:
+    whole = frames.groups(frame)
+    coded = {name: labels.levels(values) for name, values in whole.items()}
+    decided = {"actual": np.array(frame["y"]) == 1, "predicted": np.array(frame["p"]) == 1}
+    sets = fairness.chosen(list(whole), intersections=True)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(memory, "BLOCK", block)
+        found = memory.count(
+            codes={name: codes.astype(np.int16) for name, (codes, _) in coded.items()},
+            labels={name: names for name, (_, names) in coded.items()},
+            attribute_sets=sets,
+            **decided,
+        )
+    assert frames.written(found) == frames.written(counts.tabulate(sensitive=whole, attribute_sets=sets, **decided))
+
+
+@pytest.mark.parametrize(
+    ("codes", "names", "sentence"),
+    [
+        ([0, 2, 1], ["a", "b"], "codes without a label"),
+        ([0, -1, 1], ["a", "b"], "codes without a label"),
+        ([0.0, 1.0, 1.0], ["a", "b"], "codes without a label"),
+        ([0, 1], ["a", "b"], "has 2 rows"),
+        ([0, 1, 1], range(300_000), "300000 combinations"),
+    ],
+)
+def test_codes_that_stand_for_nothing_are_refused(codes: list[Any], names: Any, sentence: str) -> None:
+    outcome = np.array([True, False, True])
+    with pytest.raises(Unmeasurable, match=sentence):
+        memory.count(actual=outcome, predicted=outcome, codes={"group": np.array(codes)}, labels={"group": names})
