@@ -20,6 +20,7 @@ from audits.sandbox.starting import THREADS, Process
 OnProgress = Callable[[float, str], None]
 _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 5
+_START_SECONDS = 300
 _LONGEST_LINE = 4 << 20
 _LONGEST_SENTENCE = 4000
 
@@ -39,9 +40,10 @@ class Child:
             "limits": asdict(self.limits),
         }
         self.rest = b""
+        self.deadline: float | None = None
 
     def __enter__(self) -> Self:
-        self.deadline = time.monotonic() + self.timeout
+        self.started, self.deadline = time.monotonic(), None
         self.complaints = tempfile.TemporaryFile()
         try:
             self.process = Process(format=self.opening["format"], complaints=self.complaints.fileno())
@@ -92,7 +94,12 @@ class Child:
     def _check(self) -> None:
         if self.cancelled is not None and self.cancelled():
             raise Cancelled
-        if time.monotonic() > self.deadline:
+        now = time.monotonic()
+        if self.deadline is None and self.process.begun():
+            self.deadline = now + self.timeout  # what the libraries take to be imported is not the model's time
+        if self.deadline is None and now > self.started + _START_SECONDS:
+            raise ChildFailed("The sandbox did not start in time; try again.", kind="timeout")
+        if self.deadline is not None and now > self.deadline:
             raise ChildFailed(f"The model took longer than {self.timeout:g} seconds and was stopped.", kind="timeout")
 
     def _hear(self, line: bytes, on_progress: OnProgress | None) -> dict[str, Any] | None:

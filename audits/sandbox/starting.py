@@ -118,6 +118,10 @@ class Process:
             os.close(their_output)
             their_status.close()
 
+    def begun(self) -> bool:
+        self.wait(0)
+        return self.handle is not None or self.ended is not None
+
     def wait(self, seconds: float) -> int | None:
         """The exit status of a child that has ended, as subprocess gives it: minus the signal that ended it."""
         until = time.monotonic() + seconds
