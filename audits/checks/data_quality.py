@@ -310,7 +310,8 @@ def leakage_of(
         return [], []
     known, happened = hits(context, frame)
     rows, findings = [], []
-    for name in names:
+    for place, name in enumerate(names):
+        context.progress(0.35 + 0.15 * place / len(names), f"Looking for leakage in {name}")
         values = frame[name][known]
         area = leakage.held_out_auc(values, happened, seed=stated["seed"])
         rows.append({"feature": name, "auc": area, "explained": leakage.explained(values, happened)})
@@ -361,7 +362,8 @@ def proxies_of(context: Context, frame: Any, features: list[str], limitations: l
     from audits.measures import proxies
 
     stated, result = context.params, []
-    for name in stated["sensitive"]:
+    for place, name in enumerate(stated["sensitive"]):
+        context.progress(0.5 + 0.25 * place / len(stated["sensitive"]), f"Looking for {name} in the features")
         others = [one for one in features if one not in {name, stated.get("target")}]
         if not others:
             limitations.append(f"No feature is left to look for “{name}” in.")

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audits import results
 from audits.checks import data_quality
 from audits.models import Run
 from people.models import User
@@ -45,6 +46,11 @@ def table(*, seed: int = 1, rows: int = 300) -> pd.DataFrame:
     )
 
 
+def drawn(check: str, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sections as a page shows them; every chart draws."""
+    return list(results.sections(check, result))
+
+
 @pytest.fixture
 def put(upload: Callable[..., Dataset]) -> Callable[..., Dataset]:
     def make(frame: pd.DataFrame, file_name: str = "rows.csv", **roles: Any) -> Dataset:
@@ -66,8 +72,12 @@ def test_clean_rows_have_the_findings_they_should_have(check: Any, bare: Version
     (proxy,) = run["result"]["proxies"]
     assert proxy["features"][0]["feature"] == "title"
     assert proxy["together"]["auc"] == 1
-    shown = data_quality.sections(run["result"])
-    assert [section.title for section in shown][1:] == ["Findings", "Leakage", "Sensitive attributes in the features"]
+    shown = drawn("data_quality", run["result"])
+    assert [section["title"] for section in shown][1:] == [
+        "Findings",
+        "Leakage",
+        "Sensitive attributes in the features",
+    ]
     assert data_quality.figures(run["result"])[0].value == 3
 
 
@@ -115,7 +125,7 @@ def test_rows_of_the_training_data(check: Any, bare: Version, put: Any) -> None:
     assert result["overlap"]["rows"] == 30
     assert result["overlap"]["near"]["rows"] >= 38  # rounding may part a few
     assert rules(result)["in the training data", None]["share"] == 0.1
-    data_quality.sections(result)
+    drawn("data_quality", result)
 
 
 def test_groups_against_a_population(check: Any, bare: Version, put: Any) -> None:
@@ -128,7 +138,7 @@ def test_groups_against_a_population(check: Any, bare: Version, put: Any) -> Non
     found = check(bare, "data_quality", dataset, population=str(population.pk))["result"]
     assert {row["column"]: len(row["groups"]) for row in found["representativeness"]} == {"sex": 2, "age": 4}
     assert all(row["chi_square"]["p"] > 0.001 for row in found["representativeness"])
-    data_quality.sections(found)
+    drawn("data_quality", found)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -136,7 +146,7 @@ def test_a_few_rows_say_what_they_can_not_tell(check: Any, bare: Version, put: A
     result = check(bare, "data_quality", put(table(rows=rows)))["result"]
     assert any("Leakage" in said for said in result["limitations"])
     assert any("“sex” can’t be looked for" in said for said in result["limitations"])
-    data_quality.sections(result)
+    drawn("data_quality", result)
     data_quality.figures(result)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from django.core.files.storage import default_storage
+from sklearn.linear_model import LogisticRegression
 
-from audits import jobs
+from audits import jobs, results
 from audits.checks import drift
 from audits.models import Run
 from people.models import User
@@ -45,6 +47,11 @@ def table(*, seed: int, rows: int = 400, moved: float = 0, job: str = "clerk", t
             "day": [f"2026-{1 + row * 3 // rows:02}-15" for row in range(rows)],
         }
     )
+
+
+def drawn(check: str, result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sections as a page shows them; every chart draws."""
+    return list(results.sections(check, result))
 
 
 @pytest.fixture
@@ -86,8 +93,8 @@ def test_what_moved_is_told_from_what_did_not(check: Any, bare: Version, put: An
     assert by_column(result)["chance"]["part"] == "score"
     assert result["windows"]["names"] == ["2026-01", "2026-02", "2026-03"]
     assert result["concept"]["windows"][0]["change"]["auc"]["answer"] == "no change shown"
-    shown = drift.sections(result)
-    assert [section.title for section in shown][1:] == [
+    shown = drawn("drift", result)
+    assert [section["title"] for section in shown][1:] == [
         "Columns",
         "Where it moved",
         "Windows",
@@ -120,12 +127,23 @@ def test_labels_that_come_late_and_a_model_that_no_longer_holds(
     assert result["drifted"] == 0  # the data alone does not show it
 
 
+def test_the_scores_of_the_model_itself(check: Any, register: Any, put: Any) -> None:
+    old, new = table(seed=1, rows=600), table(seed=2, moved=15)
+    model = LogisticRegression().fit(old[["age", "steady"]], old["age"] > 40)
+    version = register(skops.io.dumps(model), "age.skops", facts={"labels": ["no", "yes"]})
+    roles = {"feature": ["age", "steady"], "target": "happened"}
+    result = check(version, "drift", put(new, **roles), reference=str(put(old, **roles).pk), run_model=True)["result"]
+    scored = by_column(result)[drift.MODEL]
+    assert (scored["part"], scored["answer"]) == ("score", "drift")
+    drawn("drift", result)
+
+
 def test_few_rows_are_not_enough_data(check: Any, bare: Version, put: Any, before: Dataset) -> None:
     result = check(bare, "drift", put(table(seed=4, rows=25)), reference=str(before.pk), columns=["age"])["result"]
     assert by_column(result)["age"]["answer"] == "not enough data"
     one = check(bare, "drift", put(table(seed=4, rows=1)), reference=str(before.pk))["result"]
     assert one["answers"]["not enough data"] == 5
-    drift.sections(one)
+    drawn("drift", one)
 
 
 def test_columns_that_are_empty_mixed_or_dates(check: Any, bare: Version, put: Any, before: Dataset) -> None:
@@ -139,7 +157,7 @@ def test_columns_that_are_empty_mixed_or_dates(check: Any, bare: Version, put: A
     assert age["psi"]["value"] is None
     assert (age["answer"], age["missing"]["changed"]) == ("not enough data", True)
     assert any("“age” can’t be compared: no value in the current data" in said for said in result["limitations"])
-    drift.sections(result)
+    drawn("drift", result)
 
 
 def test_a_time_column_that_makes_no_windows_is_a_limitation(
@@ -176,7 +194,7 @@ def test_long_parquet_files_are_counted_in_a_sketch(
     assert ours["steady"] == theirs["steady"]
     assert any("“steady” was measured exactly" in said for said in result["limitations"])
     assert result["windows"] is None
-    drift.sections(result)
+    drawn("drift", result)
 
 
 @pytest.mark.parametrize(
