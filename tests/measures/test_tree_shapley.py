@@ -4,7 +4,9 @@ import warnings
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
+import skops.io
 import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,11 +17,16 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 
+from audits.sandbox.lightgbm_model import LightgbmModel
 from audits.sandbox.models import Game
+from audits.sandbox.skops_model import SkopsModel
 from audits.sandbox.trees import choice, engine, readers
 from audits.sandbox.trees.ensemble import LEAF, Ensemble, Grove, Unreadable
+from audits.sandbox.xgboost_model import XgboostModel
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # shap's plots use what matplotlib will drop
@@ -322,7 +329,7 @@ def chosen(small, monkeypatch, *, second, output=None, worthwhile=0):
 def test_a_second_engine_is_asked_for_a_few_rows(small, monkeypatch):
     game, asked = chosen(small, monkeypatch, second=small[2].values)
     assert asked == [choice.SPOTS]
-    assert "a second engine, asked for 3 of the rows, agrees" in game.notes[0]
+    assert "second engine, asked for 3 of the rows, agrees" in game.notes[0]
 
 
 def test_little_work_is_not_worth_compiling(small, monkeypatch):
@@ -336,6 +343,37 @@ def test_values_that_a_second_engine_denies_are_not_used(small, monkeypatch):
     assert asked == [choice.SPOTS, 9]
     np.testing.assert_array_equal(game.values, wrong)
     assert "away from a second one and was not used" in game.notes[0]
+
+
+@pytest.mark.parametrize("interventional", [False, True])
+@pytest.mark.parametrize("kind", ["xgboost", "lightgbm", "skops"])
+def test_models_are_explained_alike_by_either_engine(table, tmp_path, monkeypatch, kind, interventional):
+    rows, score = np.nan_to_num(4 * table[0]).round(), table[1]
+    frame, path = pd.DataFrame(rows).rename(columns=str), tmp_path / "model"
+    if kind == "xgboost":
+        path = path.with_suffix(".json")
+        xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(frame, label=score > 0), 4).save_model(path)
+        model = XgboostModel(path)
+    elif kind == "lightgbm":
+        params = {"objective": "binary", "verbose": -1}
+        lightgbm.train(params, lightgbm.Dataset(frame, score > 0), 4).save_model(path)
+        model = LightgbmModel(path)
+    else:
+        final = RandomForestClassifier(3, max_depth=5, random_state=0)
+        skops.io.dump(make_pipeline(StandardScaler(with_mean=False, with_std=False), final).fit(frame, score > 0), path)
+        model = SkopsModel(path)
+    for target in (0, 1):
+        games = []
+        for worthwhile in (0, 10**12):
+            monkeypatch.setattr(choice, "WORTHWHILE", worthwhile)
+            games.append(model.explain(frame[:20], frame[50:90], target=target, interventional=interventional))
+        ours, own = games
+        assert "numba" in ours.notes[0]
+        assert not own.notes
+        assert (ours.game, ours.scale) == (own.game, own.scale)
+        assert ours.adds_up()
+        np.testing.assert_allclose(ours.values, own.values, atol=1e-6)
+        assert ours.base == pytest.approx(own.base, abs=1e-6)
 
 
 def test_values_that_miss_the_output_are_not_used(small, monkeypatch):

@@ -1,6 +1,7 @@
 """Which engine explains trees, and whether its values stand."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 import numpy as np
 
@@ -52,8 +53,8 @@ def explain(
     if apart > _SPOT_TOLERANCE * max(1.0, float(np.max(np.abs(second.values), initial=0.0))):
         return _noted(other(everyone), f"The compiled engine was {apart:.2g} away from a second one and was not used.")
     found.notes.append(
-        f"Explained by the compiled engine; a second engine, asked for {len(spots)} of the rows, agrees within "
-        f"{apart:.1g}."
+        f"Explained by the engine that numba {version('numba')} compiles; a second engine, asked for {len(spots)} of "
+        f"the rows, agrees within {apart:.1g}."
     )
     return found
 
