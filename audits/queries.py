@@ -7,10 +7,12 @@ import uuid
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
+from audits.events import Event
 from audits.models import Job, Run
 from people.models import User
 from people.queries import within
 from registry.models import Version
+from trail.models import Entry
 
 
 def runs(user: User) -> QuerySet[Run]:
@@ -41,6 +43,12 @@ def latest_succeeded(version: Version, check: str) -> Run | None:
     """The newest result of a check of this version."""
     done = Run.objects.filter(version=version, check_name=check, job__status=Job.Status.SUCCEEDED)
     return done.select_related("dataset", "job", "requested_by").order_by("-finished_at").first()
+
+
+def recorded_digest(run: Run) -> str:
+    """The digest that the trail holds of the run's result; nothing if it holds none."""
+    entry = Entry.objects.filter(type=Event.RUN_SUCCEEDED.value, subject_id=str(run.pk)).order_by("-at").first()
+    return str(entry.content["facts"]["result_digest"]) if entry else ""
 
 
 def _id(text: str | uuid.UUID) -> uuid.UUID | None:

@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from audits.models import Job, Run
+from audits.queries import recorded_digest
 from trail.canonical import canonical_result, digest
 
 ROOMS = ("audits", "registry")
@@ -23,7 +24,7 @@ NEWEST = 10
 
 def earlier(run: Run, stated: dict[str, Any]) -> tuple[Run, dict[str, Any]] | None:
     """The newest run with the same inputs as `stated` (the record's "run") under the same code, and its record; nothing
-    if there is none, or if its record is not what its digest says any more."""
+    if there is none, or if its record is not the one that the trail holds any more."""
     same = Run.objects.filter(
         version=run.version_id,
         dataset=run.dataset_id,
@@ -34,7 +35,7 @@ def earlier(run: Run, stated: dict[str, Any]) -> tuple[Run, dict[str, Any]] | No
     )
     for found in same.exclude(pk=run.pk).order_by("-finished_at", "pk")[:NEWEST]:
         content = bytes(found.record)
-        if digest(content) != found.result_digest:
+        if not digest(content) == found.result_digest == recorded_digest(found):
             continue
         record: dict[str, Any] = json.loads(content)
         if alike(record["run"], stated) and lasting(record["result"]):

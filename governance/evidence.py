@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from audits import checks
-from audits.events import Event
 from audits.models import Job, Run
+from audits.queries import recorded_digest
 from governance import thresholds
 from governance.case import Case, documents, fits
 from governance.requirement import Evidence, Requirement, Verdict, met, missing
@@ -16,7 +16,6 @@ from registry.models import RegisteredModel
 from trail import moments
 from trail.canonical import digest
 from trail.errors import Objection
-from trail.models import Entry
 
 SHOWN = ("favourable", "threshold", "prediction", "score", "sensitive")
 
@@ -67,7 +66,7 @@ def _judged(case: Case, rule: dict[str, Any], run: Run) -> tuple[list[Objection]
     """Everything but its age that stands against a run, and what it met."""
     name, link = rule["check"], f"/runs/{run.pk}/"
     record = bytes(run.record)
-    if not digest(record) == run.result_digest == _recorded(run) or not _is_about(record, run):
+    if not digest(record) == run.result_digest == recorded_digest(run) or not _is_about(record, run):
         sentence = f"The {name} result is not the one that the trail holds: its digest differs."
         return [Objection("evidence_altered", sentence, "Run the check again, and find out who changed it.", link)], []
     content = json.loads(record)
@@ -98,12 +97,6 @@ def _is_about(record: bytes, run: Run) -> bool:
     said = json.loads(record)["run"]
     stated = said["id"], said["check"], said["params"], said["version"]["id"], said["dataset"]["id"]
     return bool(stated == (str(run.pk), run.check_name, run.params, str(run.version_id), str(run.dataset_id)))
-
-
-def _recorded(run: Run) -> str:
-    """The digest that the trail holds of the run's result."""
-    entry = Entry.objects.filter(type=Event.RUN_SUCCEEDED.value, subject_id=str(run.pk)).order_by("-at").first()
-    return str(entry.content["facts"]["result_digest"]) if entry else ""
 
 
 def _source_objections(case: Case, rule: dict[str, Any], result: dict[str, Any], link: str) -> list[Objection]:

@@ -47,7 +47,8 @@ def difference(
         "kind": "difference",
         "attributes": list(attributes),
         "skipped": [
-            {"group": groups[place], "metric": metric, "reason": undefined} for place in map(int, np.flatnonzero(~defined))
+            {"group": groups[place], "metric": metric, "reason": undefined}
+            for place in map(int, np.flatnonzero(~defined))
         ],
     }
     if defined.sum() <= 1:

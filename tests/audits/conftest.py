@@ -58,11 +58,14 @@ def bare(register: Callable[..., Version]) -> Version:
 
 @pytest.fixture
 def check(api: Callable[..., Any], developer: User) -> Callable[..., dict[str, Any]]:
-    """`check(version, name, dataset, **params)`: ask over the API, do it as the worker does, read it over the API."""
+    """`check(version, name, dataset, **params)`: ask over the API, do it as the worker does, read it over the API.
+
+    Measured anew each time: what was measured before is not taken over.
+    """
     client = api(developer)
 
     def ask(version: Version, name: str, dataset: Dataset, **params: Any) -> dict[str, Any]:
-        body = {"check": name, "dataset": str(dataset.pk), "params": params}
+        body = {"check": name, "dataset": str(dataset.pk), "params": params, "fresh": True}
         asked = client.post(f"/api/v1/versions/{version.pk}/runs/", body)
         assert asked.status_code == 202, asked.json()
         jobs.work(Run.objects.get(pk=asked.json()["id"]).job_id)

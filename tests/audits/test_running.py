@@ -144,13 +144,16 @@ def test_only_what_digests_tell_whole_lasts(kind: str | None) -> None:
     assert not reuse.lasting({"source": {"kind": "endpoint"}})
 
 
-def test_a_record_that_was_changed_is_not_used_again(done: Any) -> None:
+@pytest.mark.parametrize("column_too", [False, True])
+def test_a_record_that_was_changed_is_not_used_again(done: Any, column_too: bool) -> None:
+    """Not even with its digest beside it changed as well: the trail holds another."""
     first = done(seed=3)
     changed = bytes(first.record).replace(b'"rows":60', b'"rows":61')
     assert changed != bytes(first.record)
     with recording(Event.RUN_SUCCEEDED, actor=first.requested_by, reason=WHY, subject=first) as entry:
         entry.facts = {"check": "fairness", "result_digest": first.result_digest}
-        Run.objects.filter(pk=first.pk).update(record=changed)
+        stated = digest(changed) if column_too else first.result_digest
+        Run.objects.filter(pk=first.pk).update(record=changed, result_digest=stated)
     second = done(seed=3)
     assert second.job.reused_from is None
     assert result(second) == result(first)
