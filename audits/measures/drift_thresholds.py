@@ -39,7 +39,7 @@ def ks_critical(n: int, m: int, alpha: float) -> float:
 def ks_p(statistic: float, n: int, m: int) -> float:
     """The probability of a KS statistic this large without drift, as scipy.stats.ks_2samp has it for large samples.
 
-    Above 10,000 (n m / (n + m)) by Kolmogorov's limit with Vrbik's correction (Journal of Mathematics 2018), since the
+    Above 10,000 (n m / (n + m)) by Kolmogorov's limit with Vrbik's correction (Applied Mathematics 11, 2020), since the
     exact one takes half a second there.
     """
     size = max(1, round(n * m / (n + m)))
