@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from audits import charts, checks
 from audits.checks.presenting import Cell, Chart, Column, Figure, Figures, Note, Part, Table
+from audits.guests import results as guest_results
 from audits.models import Run
 from audits.templatetags import figures as written
 
@@ -47,7 +48,9 @@ def shown(run: Run, *, page: str | None = None) -> dict[str, Any] | None:
 
 def sections(check: str, result: dict[str, Any], *, page: str | None = None) -> Iterator[dict[str, Any]]:
     known = checks.ALL.get(check)
-    for section in known.sections(result) if known else ():
+    # a package that is gone left a result that describes itself
+    gone = guest_results.sections(result) if known is None and "package" in result else ()
+    for section in known.sections(result) if known else gone:
         parts = [part(each, page) for each in section.parts]
         yield {"title": section.title, "lead": section.lead, "parts": list(abreast(parts))}
 
@@ -68,7 +71,7 @@ def part(found: Part, page: str | None) -> dict[str, Any]:
         case Table():
             return {"kind": "table", **table(found, page)}
         case Chart():
-            below = table(found.table, None) if found.table else None
+            below = table(replace(found.table, paged=False), None) if found.table else None
             return {"kind": "chart", "chart": found, "svg": drawn(found), "table": below}
         case Note():
             return {"kind": "note", "note": found}

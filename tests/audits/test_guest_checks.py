@@ -108,6 +108,16 @@ def test_its_page_shows_it(
     assert "Where losses are expected" in text
 
 
+def test_its_result_is_shown_when_the_package_is_gone(
+    concentration: Guest, check: Any, bare: Version, table: Dataset, page: Any, developer: Any, monkeypatch: Any
+) -> None:
+    run = check(bare, "concentration", table)
+    monkeypatch.delitem(checks.ALL, "concentration")
+    shown = page(developer).get(f"/runs/{run['id']}/")
+    assert shown.status_code == 200
+    assert "Where losses are expected" in shown.content.decode()
+
+
 def test_its_parameters_are_refused_before_it_runs(
     concentration: Guest, api: Any, developer: Any, bare: Version, upload: Callable[..., Dataset]
 ) -> None:
