@@ -44,6 +44,7 @@ def jobs(
                 job.finished_at = entry.at
             if job.status == Job.Status.SUCCEEDED:
                 job.progress = 1
+                job.reused_from = entry.content["facts"].get("reused_from")
             if job.status == Job.Status.FAILED:
                 job.error = str(entry.content["facts"].get("error", ""))
         yield job

@@ -107,9 +107,9 @@ def histogram(
         np.minimum(cells, bins - 1, out=cells)
         of = codes[rows].astype(narrow)
         of *= 2
-        of += positive[rows]
+        np.add(of, positive[rows], out=of)
         of *= bins
-        cells += of
+        np.add(cells, of, out=cells)
         counts += np.bincount(cells, minlength=len(counts))
     return counts.reshape(groups, 2, bins)
 

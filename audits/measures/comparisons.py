@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact  # type: ignore[import-untyped, unused-ignore]
 
 from audits.measures.counts import Table
 from audits.measures.intervals import newcombe
@@ -70,6 +69,9 @@ def two_proportions(x1: int, n1: int, x2: int, n2: int) -> tuple[str, float]:
     if pooled in (0, 1):
         return "none", 1.0
     if min(pooled, 1 - pooled) * min(n1, n2) < FEW:
+        # scipy.stats weighs more than counting ten million rows does
+        from scipy.stats import fisher_exact  # type: ignore[import-untyped, unused-ignore]
+
         return "fisher", min(1.0, float(fisher_exact([[x1, n1 - x1], [x2, n2 - x2]]).pvalue))
     z = (x1 / n1 - x2 / n2) / sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
     return "z", 2 * NORMAL.cdf(-abs(z))

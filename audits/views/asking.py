@@ -24,6 +24,8 @@ from registry.forms import refusals
 from registry.models import Version
 from trail.errors import BadInput, Refused
 
+CONFLICT = 409
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def run_new(request: HttpRequest, version: UUID) -> HttpResponse:
@@ -55,20 +57,27 @@ def run_set(request: HttpRequest, version: UUID) -> HttpResponse:
     measured = registry.version(user, version)
     choice = ChoiceForm(request.POST, user=user)
     if choice.chosen_dataset is None:
-        messages.error(request, "Choose a dataset first: the checks are started on it.")
-        return redirect("audits:run-new", version)
+        return again(request, measured, choice, BadInput("Choose a dataset first: the checks are started on it."))
     try:
         found = runs.request_set(
             version=measured, dataset=choice.chosen_dataset, actor=user, reason="Asked for as the default check set"
         )
     except (Refused, BadInput) as refused:
-        messages.error(request, str(refused))
-        return redirect(f"{reverse('audits:run-new', args=[version])}?dataset={choice.chosen_dataset.pk}")
+        return again(request, measured, choice, refused)
     messages.success(request, f"Queued: {', '.join(checks.get(run.check_name).TITLE for run in found.runs)}.")
     if found.unfit:
         reasons = " ".join(f"{checks.get(name).TITLE}: {why}" for name, why in found.unfit.items())
         messages.info(request, f"Not started, because their defaults don’t fit. {reasons}")
     return redirect(f"{reverse('audits:run-list')}?{urlencode({'q': measured.model.name})}")
+
+
+def again(request: HttpRequest, version: Version, choice: ChoiceForm, refused: Refused | BadInput) -> HttpResponse:
+    """The page once more, with what stands against it."""
+    messages.error(request, str(refused))
+    objections = objections_to(cast(User, request.user), Duty.MEASURE, version.unit_path)
+    context = {"nav": "runs", "version": version, "choice": choice, "form": None, "objections": objections}
+    status = refused.status if isinstance(refused, BadInput) else CONFLICT
+    return render(request, "audits/run_form.html", context, status=status)
 
 
 def params_form(request: HttpRequest, choice: ChoiceForm, version: Version) -> SchemaForm | None:

@@ -48,11 +48,12 @@ VARYING: list[tuple[str, Any]] = [
     # names in a JSON field, which images sort
     (r"(?<=<tbody>).*?(?=</tbody>)", lambda rows: "".join(sorted(rows[0].split("<tr>")))),
     # what a worker left on its job's row, which is in no entry
+    (r"<div><dt>Computing</dt>.*?</dd></div>", ""),
     (r"<div>\s*<dt>(?:Took|Attempts?)</dt>\s*<dd>[^<]*</dd>\s*</div>", ""),
 ]
 # of the addresses, as many are read at each step
 SOME = 10
-OPERATIONAL = {"attempts", "progress", "started_at", "duration", "finished_at"}
+OPERATIONAL = {"attempts", "used", "remaining_seconds", "progress", "started_at", "duration", "finished_at"}
 
 pytestmark = pytest.mark.django_db
 
