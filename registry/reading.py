@@ -38,6 +38,12 @@ def frame(dataset: Dataset, columns: list[str] | None = None) -> DataFrame:
     return table
 
 
+def refuse_altered(dataset: Dataset) -> None:
+    """Refuse a dataset whose file is not the one that was uploaded, before something else reads it."""
+    with storage.open_kept(dataset.path) as file:
+        _refuse_altered(file, dataset)
+
+
 def _refuse_altered(file: BinaryIO, dataset: Dataset) -> None:
     found = storage.sha256(file)
     if found != dataset.sha256:

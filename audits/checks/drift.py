@@ -10,7 +10,7 @@ from audits.charts import specs
 from audits.checks import columns, params, scoring
 from audits.checks.context import Context, Measured
 from audits.checks.presenting import Chart, Column, Figure, Figures, Note, Part, Section, Table
-from registry import reading, storage
+from registry import reading
 from registry.models import ColumnRole, Dataset, Version
 from trail.errors import BadInput
 
@@ -284,7 +284,7 @@ class Sides:
         self.frames: tuple[Any, Any] | None = None
         if self.large:
             for each in self.pair:
-                refuse_altered(each)
+                reading.refuse_altered(each)
         else:
             self.frames = (reading.frame(reference, names), reading.frame(context.dataset, names))
 
@@ -322,13 +322,6 @@ def numeric(values: Any) -> Any:
     import numpy as np
 
     return values.to_numpy(dtype=float) if values.dtype.kind in "ifb" else np.full(len(values), np.nan)
-
-
-def refuse_altered(dataset: Dataset) -> None:
-    with storage.open_kept(dataset.path) as file:
-        if storage.sha256(file) != dataset.sha256:
-            sentence = f"{dataset.file_name} was altered after its upload: its digest is not {dataset.digest}."
-            raise BadInput(f"{sentence} Restore it from a backup.", where=dataset.file_name)
 
 
 def scored(context: Context, reference: Dataset, level: float) -> tuple[dict[str, Any], dict[str, str]]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib.metadata import version as installed
 from typing import Any
+
+from django.core.files.storage import default_storage
 
 from audits.charts import specs
 from audits.checks import bands, columns, groups, groups_shown, params, scoring
@@ -83,6 +87,60 @@ def prepare(version: Version, dataset: Dataset, given: dict[str, Any]) -> dict[s
 
 
 def run(context: Context) -> Measured:
+    """Decisions that the dataset brings are counted in its file; scores are compared row by row."""
+    from audits.engines.errors import NotCounted
+
+    if "prediction" in context.params:
+        with suppress(NotCounted):
+            return counted(context)
+    return read(context)
+
+
+def counted(context: Context) -> Measured:
+    """From counts that DuckDB makes of the file, whatever its size; raises NotCounted where it can't be trusted to."""
+    from audits.engines import files
+    from audits.engines.queries import Bands, Decisions
+    from audits.measures import fairness, labels
+
+    stated, dataset = context.params, context.dataset
+    context.progress(0.05, "Counting in the file")
+    reading.refuse_altered(dataset)
+    cut = {
+        name: Bands(tuple(band["edges"]), band["right"], tuple(bands.labels(**band)))
+        for name, band in stated["bins"].items()
+    }
+    found = files.count(
+        default_storage.path(dataset.path),
+        format=dataset.format,
+        types={column["name"]: column["type"] for column in dataset.columns},
+        rows=dataset.row_count,
+        decisions=Decisions(
+            target=stated["target"],
+            prediction=stated["prediction"],
+            sensitive=tuple(stated["sensitive"]),
+            bands=cut,
+        ),
+        favourable=stated["favourable"],
+        attribute_sets=fairness.chosen(stated["sensitive"], stated["intersections"]),
+    )
+    context.progress(0.8, "Comparing the groups")
+    result = fairness.of_counts(
+        found.tables,
+        **{name: stated[name] for name in OPTIONS if name != "calibration_bins"},
+        on_progress=lambda share: context.progress(0.8 + 0.15 * share, stage(share, stated["replicates"])),
+    )
+    result["favourable"] = labels.plain(stated["favourable"])
+    if any(row["n"] == 1 for row in result["excluded"]):
+        _, sensitive = groups.read(context, stated["target"])
+        groups.locate(dataset, result["excluded"], sensitive)
+    result["source"] = {"kind": "column", "prediction": stated["prediction"]}
+    brought = [*fairness.collapsed(found.labels, stated["favourable"]), *result["limitations"]]
+    result["limitations"] = [*brought, *scoring.brought(context)]
+    return Measured(result, {"duckdb": installed("duckdb")})
+
+
+def read(context: Context) -> Measured:
+    """From the rows themselves."""
     from audits.measures import fairness
 
     stated = context.params
