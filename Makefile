@@ -19,8 +19,8 @@ test: .venv/.test
 # The same tests against PostgreSQL with Redis as broker; both must be running. What touches neither is left out.
 PURE := tests/measures tests/clients tests/house/test_docs.py tests/house/test_design.py tests/house/test_styleguide.py \
 	tests/house/test_components.py tests/house/test_house.py \
-	$(patsubst %,tests/audits/test_%.py,artifacts charts sandbox) \
-	$(patsubst %,tests/registry/test_%.py,identify_formats model_signing) \
+	$(patsubst %,tests/audits/test_%.py,artifacts catboost charts hostile_files sandbox sessions showing) \
+	$(patsubst %,tests/registry/test_%.py,identify_formats model_signing table_sizes) \
 	$(patsubst %,tests/trail/test_%.py,canonical cosigning dsse merkle notes packing tiles timestamps tlog_proof) \
 	$(patsubst %,tests/reports/test_%.py,card documents oscal pdf_signing renderings) \
 	$(patsubst %,tests/journeys/test_%_story.py,browser passkey)
