@@ -215,3 +215,51 @@ def test_the_list_of_runs_is_filtered_by_its_url_and_bounded(
     assert str(cancelled.pk) in html
     assert str(kept.pk) not in html
     assert "No run meets these filters" in client.get("/runs/?check=fairness").content.decode()
+
+
+@pytest.mark.parametrize("name", list(checks.ALL))
+def test_every_check_can_be_asked_for_by_its_form(name, ask, page, developer, bare, table):
+    """With its defaults it is queued, or refused with a sentence; every parameter has a field."""
+    form = page(developer).get(reverse("audits:run-new", args=[bare.pk]), {"check": name, "dataset": table.pk})
+    fields = set(form.context["form"].fields)
+    missing = set(checks.get(name).SCHEMA["properties"]) - fields - {"bins"}
+    assert not missing
+    answer = ask(name)
+    if answer.status_code == 302:
+        assert Run.objects.get().check_name == name
+    else:
+        assert answer.status_code == 422
+        assert all(len(error) > 20 for errors in answer.context["form"].errors.values() for error in errors)
+        assert not Run.objects.exists()
+
+
+def test_a_field_for_what_only_json_can_hold_says_where_it_is_wrong(ask):
+    answer = ask("drift", edges='{"score": [0.5')
+    assert answer.status_code == 422
+    assert "This is not JSON (line 1, column" in answer.context["form"].errors["edges"][0]
+
+
+def test_another_dataset_is_chosen_among_those_that_may_be_seen(page, developer, outsider, bare, table, upload):
+    other = upload(TABLE.replace("f,", "m,"), target="y", score="score")
+    form = (
+        page(developer)
+        .get(reverse("audits:run-new", args=[bare.pk]), {"check": "drift", "dataset": table.pk})
+        .context["form"]
+    )
+    assert {str(found.pk) for found in form.fields["reference"].queryset} == {str(table.pk), str(other.pk)}
+
+
+def test_the_default_set_is_started_from_its_button(page, developer, bare, table):
+    html = page(developer).get(reverse("audits:run-new", args=[bare.pk]), {"dataset": table.pk}).content.decode()
+    assert "Start the default check set" in html
+    answer = page(developer).post(reverse("audits:run-set", args=[bare.pk]), {"dataset": table.pk}, follow=True)
+    said = answer.content.decode()
+    assert "Queued: " in said
+    assert "Not started, because their defaults don’t fit." in said
+    assert Run.objects.filter(check_name="performance").count() == 1
+
+
+def test_a_set_without_a_dataset_is_refused(page, developer, bare):
+    answer = page(developer).post(reverse("audits:run-set", args=[bare.pk]), {})
+    assert answer.status_code == 422
+    assert "Choose a dataset first" in answer.content.decode()
