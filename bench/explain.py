@@ -24,7 +24,7 @@ def measure(*, small: bool) -> str:
     size = ["--small"] if small else []
     trees = json.loads(harness.run("-m", "bench.explain", "trees", *size).splitlines()[-1])
     sampled = json.loads(harness.run("-m", "bench.explain", "sampling", *size).splitlines()[-1])
-    return "\n".join([_trees_table(trees), _sampling_table(sampled), harness.machine()])
+    return "\n".join([_trees_table(trees), _sampling_table(sampled)])
 
 
 def _trees_table(found: dict[str, Any]) -> str:
