@@ -158,6 +158,19 @@ PAGES = ["/", "/models/", "/promotions/", "/runs/", "/datasets/", "/trail/", "/p
 PAGES += ["/models/german-credit-scorecard/", "/engagements/", "/packs/", "/trail/0/"]
 
 
+# what a version's page leads to, by the words of its link
+LINKS = {
+    "promotion": "Production",
+    "fairness": "Fairness between groups",
+    "explanation": "Explanation of the scores",
+    "performance": "Performance",
+    "data quality": "Data quality",
+    "drift": "Drift and stability",
+    "robustness": "Robustness",
+}
+REST = ["version", *LINKS, "form drift", "form fairness", "card", "person", "engagement", "past"]
+
+
 def address(page: Page, name: str) -> str:
     """Where a kind of page is found: by walking there from the model, or from the people."""
     if name.startswith("/"):
@@ -173,14 +186,18 @@ def address(page: Page, name: str) -> str:
     page.goto("/models/german-credit-scorecard/")
     page.get_by_role("link", name=re.compile("v1")).first.click()
     page.wait_for_url("**/versions/**")
-    if name in {"promotion", "run"}:
-        link = "Production" if name == "promotion" else "Fairness"
-        return page.get_by_role("link", name=link).first.get_attribute("href") or ""
+    if name in LINKS:
+        return page.get_by_role("link", name=LINKS[name]).first.get_attribute("href") or ""
+    if name.startswith("form "):
+        page.goto(f"{page.url}runs/new/?check={name.removeprefix('form ')}")
+        page.locator("#choice [name=dataset]").select_option(label="German credit, held-out rows")
+        expect(page.get_by_role("button", name="Start the check")).to_be_visible()
+        return page.url
     return {"version": page.url, "card": f"{page.url}card/"}[name]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", [*PAGES, "version", "promotion", "run", "card", "person", "engagement", "past"])
+@pytest.mark.parametrize("name", [*PAGES, *REST])
 def test_a_page_is_accessible_and_fits_a_phone(people: People, theme: Any, name: str) -> None:
     page = people("admin" if name == "person" else "risk")
     page.set_viewport_size({"width": 360, "height": 780})
