@@ -82,11 +82,11 @@ def explained(values: Any, outcome: Any) -> float | None:
     codes, happened = coded(values), pd.factorize(pd.Series(outcome).astype(object), use_na_sentinel=False)[0]
     _, codes = np.unique(codes, return_inverse=True)
     wide, high = int(codes.max()) + 1, int(happened.max()) + 1
+    if high == 1:
+        return None
     table = np.bincount(codes * high + happened, minlength=wide * high).reshape(wide, high) / len(codes)
     across, down = table.sum(axis=1), table.sum(axis=0)
     entropy = -float(down[down > 0] @ np.log(down[down > 0]))
-    if entropy <= 0:
-        return None
     there = table > 0
     shared = float((table[there] * np.log(table[there] / np.outer(across, down)[there])).sum())
     chance = (wide - 1) * (high - 1) / (2 * len(codes))
