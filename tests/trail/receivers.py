@@ -65,11 +65,12 @@ def told(message: bytes) -> dict[str, Any]:
 
 @dataclass
 class Receiver:
-    """What came in over each connection. `closes` is what it does when the sender is done or it had enough."""
+    """What came in over each connection; `closed` says that its own side is closed before the sender is done."""
 
     port: int = 0
     connections: list[bytes] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
+    closed: threading.Event = field(default_factory=threading.Event)
 
     @property
     def messages(self) -> list[bytes]:
@@ -100,7 +101,7 @@ def syslog(manner: str = "good", *, pem: Path | None = None, port: int = 0) -> I
             with suppress(OSError), link:
                 wrapped = context.wrap_socket(link, server_side=True) if context else link
                 with wrapped:
-                    receiver.connections.append(_received(wrapped, manner))
+                    receiver.connections.append(_received(wrapped, manner, receiver))
                     receiver.arrived.set()
                     if manner in {"silent", "kept"}:
                         stop.wait(30)
@@ -117,9 +118,10 @@ def syslog(manner: str = "good", *, pem: Path | None = None, port: int = 0) -> I
         thread.join(10)
 
 
-def _received(link: socket.socket, manner: str) -> bytes:
+def _received(link: socket.socket, manner: str, receiver: Receiver) -> bytes:
     if manner == "half":
         link.shutdown(socket.SHUT_WR)
+        receiver.closed.set()
     if manner == "deaf":
         data = link.recv(10)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

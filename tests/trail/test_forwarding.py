@@ -213,11 +213,15 @@ def test_what_was_perhaps_not_read_is_sent_again(
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
     monkeypatch.setattr(delivery, "PATIENCE", 0.5)
     scheme, files = ("syslog+tls", pem) if tls else ("syslog+tcp", None)
+    look = delivery._refuse_early_end
     with syslog(manner, pem=files) as bad:
         to = target(settings, f"{scheme}://127.0.0.1:{bad.port}")
+        if manner == "half":  # one that closes after the look had read all by then
+            monkeypatch.setattr(delivery, "_refuse_early_end", lambda link: bad.closed.wait(10) and look(link))
         with pytest.raises(Undelivered):
             forwarding.forward(to)
         port = bad.port
+    monkeypatch.setattr(delivery, "_refuse_early_end", look)
     assert (cursor().next_index, bool(cursor().error)) == (0, True)
     monkeypatch.setattr(delivery, "PATIENCE", 5.0)
     with syslog(pem=files, port=port) as good:
